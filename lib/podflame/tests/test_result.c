@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/podflame/result.h"
+
+#include "lib/mem.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static enum result_state decode(const char *text, size_t len, size_t step, struct result_decoder *d)
+{
+    result_decoder_init(d);
+    for (size_t at = 0; at < len; at += step)
+        result_decoder_feed(d, text + at, len - at < step ? len - at : step);
+    return result_decoder_finish(d);
+}
+
+static void page_fill(unsigned char *page, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        page[i] = (unsigned char)(i * 2654435761U >> 13);
+}
+
+static void what_is_encoded_is_decoded(void **state)
+{
+    static const size_t sizes[] = {
+        0, 1, 2, 3, RESULT_LINE_BYTES, RESULT_LINE_BYTES + 1, RESULT_PAGE_MAX
+    };
+    static const size_t steps[] = { 1, 7, 4096, 1 << 24 };
+    struct result_profile profile = {
+        .samples = 990, .lost = 3, .frequency = 99, .runtimes = { "native", "go" }
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]); k++) {
+            _cleanup_buf_ struct buf out = BUF_INIT(4 << 20);
+            __attribute__((cleanup(result_decoder_release))) struct result_decoder d;
+            unsigned char *page = mem_alloc(sizes[i]);
+
+            page_fill(page, sizes[i]);
+            assert_int_equal(buf_add_str(&out, "ts=1 level=info msg=\"noise before\"\n"), 0);
+            assert_int_equal(result_encode(&profile, page, sizes[i], &out), 0);
+            assert_int_equal(decode(out.data, out.len, steps[k], &d), RESULT_COMPLETE);
+            assert_int_equal(d.page_gz.len, sizes[i]);
+            assert_memory_equal(buf_str(&d.page_gz), page, sizes[i]);
+            assert_int_equal(d.profile.samples, 990);
+            assert_int_equal(d.profile.bytes, sizes[i]);
+            assert_string_equal(d.profile.runtimes[1], "go");
+            assert_string_equal(d.profile.runtimes[2], "");
+            free(page);
+        }
+    }
+}
+
+static void too_large_a_page_is_refused(void **state)
+{
+    _cleanup_buf_ struct buf out = BUF_INIT(4 << 20);
+    char *page = mem_zalloc(RESULT_PAGE_MAX + 1);
+
+    (void)state;
+    assert_int_equal(result_encode(&(struct result_profile){ 0 }, page, RESULT_PAGE_MAX + 1, &out),
+                     -EFBIG);
+    free(page);
+}
+
+static void an_error_carries_reason_and_message(void **state)
+{
+    _cleanup_buf_ struct buf out = BUF_INIT(4096);
+    __attribute__((cleanup(result_decoder_release))) struct result_decoder d;
+
+    (void)state;
+    assert_int_equal(result_encode_error(RESULT_TARGET_GONE, "no \"process\"\nis left", &out), 0);
+    assert_int_equal(decode(out.data, out.len, 3, &d), RESULT_FAILED);
+    assert_string_equal(d.reason, "TargetGone");
+    assert_string_equal(d.message, "no \"process\"\nis left");
+}
+
+static void damage_never_completes(void **state)
+{
+    _cleanup_buf_ struct buf out = BUF_INIT(1 << 20);
+    unsigned char page[20000];
+
+    (void)state;
+    page_fill(page, sizeof(page));
+    assert_int_equal(
+        result_encode(&(struct result_profile){ .samples = 5 }, page, sizeof(page), &out), 0);
+    for (size_t cut = 0; cut + 1 < out.len; cut += 97) { /* a log cut anywhere */
+        __attribute__((cleanup(result_decoder_release))) struct result_decoder d;
+
+        assert_int_not_equal(decode(out.data, cut, 512, &d), RESULT_COMPLETE);
+    }
+    for (size_t at = 0; at < out.len; at += 131) { /* one byte changed */
+        __attribute__((cleanup(result_decoder_release))) struct result_decoder d;
+        char was = out.data[at];
+
+        out.data[at] = was == 'A' ? 'B' : 'A';
+        if (decode(out.data, out.len, 512, &d) == RESULT_COMPLETE)
+            assert_memory_equal(buf_str(&d.page_gz), page, sizeof(page)); /* a statistic changed */
+        out.data[at] = was;
+    }
+}
+
+static const struct {
+    const char *name, *text;
+    enum result_state state;
+} streams[] = {
+    { "empty", "", RESULT_NONE },
+    { "noise", "hello\n\n\xff\xfe\npodflame/2 header {}\n", RESULT_NONE },
+    { "not JSON", "podflame/1 header {\n", RESULT_BROKEN },
+    { "no kind", "podflame/1 \n", RESULT_BROKEN },
+    { "negative length", "podflame/1 header {\"bytes\":-1,\"sha256\":\"\"}\n", RESULT_BROKEN },
+    { "huge length", "podflame/1 header {\"bytes\":99999999999999999999,\"sha256\":\"\"}\n",
+      RESULT_BROKEN },
+    { "data first", "podflame/1 data AAAA\n", RESULT_BROKEN },
+    { "end first", "podflame/1 end {\"lines\":0}\n", RESULT_BROKEN },
+    { "reason with spaces", "podflame/1 error {\"reason\":\"a b\",\"message\":\"m\"}\n",
+      RESULT_FAILED },
+    { "reason missing", "podflame/1 error {}\n", RESULT_FAILED },
+    { "error twice", "podflame/1 error {}\npodflame/1 error {}\n", RESULT_BROKEN },
+};
+
+static void hostile_streams_are_judged(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+        __attribute__((cleanup(result_decoder_release))) struct result_decoder d;
+        enum result_state got = decode(streams[i].text, strlen(streams[i].text), 5, &d);
+
+        if (got != streams[i].state)
+            fail_msg("%s: state %d, expected %d", streams[i].name, (int)got, (int)streams[i].state);
+        if (got == RESULT_FAILED)
+            assert_string_equal(d.reason, "AgentFailed");
+    }
+}
+
+static void a_line_too_long_is_skipped_not_stored(void **state)
+{
+    __attribute__((cleanup(result_decoder_release))) struct result_decoder d;
+    size_t len = 10 << 20;
+    char *noise = mem_alloc(len);
+
+    (void)state;
+    memset(noise, 'x', len);
+    result_decoder_init(&d);
+    result_decoder_feed(&d, RESULT_PREFIX "data ", strlen(RESULT_PREFIX "data "));
+    result_decoder_feed(&d, noise, len);
+    assert_true(d.line.size <= 2 * RESULT_TEXT_LINE_MAX + 1024);
+    result_decoder_feed(&d, "\npodflame/1 error {}\n", 21);
+    assert_int_equal(result_decoder_finish(&d), RESULT_FAILED);
+    free(noise);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_encoded_is_decoded),
+        cmocka_unit_test(too_large_a_page_is_refused),
+        cmocka_unit_test(an_error_carries_reason_and_message),
+        cmocka_unit_test(damage_never_completes),
+        cmocka_unit_test(hostile_streams_are_judged),
+        cmocka_unit_test(a_line_too_long_is_skipped_not_stored),
+    };
+
+    return cmocka_run_group_tests_name("result", tests, NULL, NULL);
+}
