@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034  # most of it is used by those who include this file
 # SPDX-License-Identifier: Apache-2.0
 #
 # Shared by the cluster scripts: where things are, and how to find the node of this checkout.
@@ -49,10 +49,10 @@ need_programs() {
 # The clock tick since boot at which process $1 started; with the pid it names a process for good.
 # The fields are counted from behind the command name, which may hold blanks and parentheses.
 process_start() {
-    local stat
+    local stat fields
     stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-    set -- ${stat##*) }
-    printf '%s\n' "${20}"
+    read -r -a fields <<<"${stat##*) }"
+    printf '%s\n' "${fields[19]}"
 }
 
 # Prints the pid of the running node's first process; false when there is none.
