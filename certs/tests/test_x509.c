@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "certs/x509.h"
+
+#include "lib/cleanup.h"
+#include "lib/mem.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { DAY = 86400 };
+
+static const char *const names[] = { "podflame-webhook-service.podflame-system.svc",
+                                     "podflame-webhook-service.podflame-system.svc.cluster.local",
+                                     NULL };
+
+static void new_ca(time_t now, int64_t life, struct cert_pair *ca)
+{
+    struct err e = { 0 };
+
+    if (certs_ca_create("test CA", now, life, ca, &e) < 0)
+        fail_msg("%s", e.msg);
+}
+
+static void a_ca_signs_a_leaf_for_its_names(void **state)
+{
+    _cleanup_cert_pair_ struct cert_pair ca = { 0 }, leaf = { 0 };
+    struct cert_info info;
+    struct err e = { 0 };
+    time_t now = time(NULL);
+
+    (void)state;
+    new_ca(now, 365 * DAY, &ca);
+    assert_int_equal(certs_ca_check(&ca, now, &e), 0);
+    assert_int_equal(certs_leaf_sign(&ca, names, now, 90 * DAY, &leaf, &e), 0);
+    assert_int_equal(certs_describe(leaf.cert_pem, &info, &e), 0);
+    assert_int_equal(info.not_before, now - CERTS_BACKDATE_S);
+    assert_int_equal(info.not_after, now + 90 * DAY);
+    assert_false(info.is_ca);
+    assert_non_null(strstr(info.dns_names, "podflame-webhook-service.podflame-system.svc,"));
+    assert_true(certs_is_signed_by(leaf.cert_pem, ca.cert_pem));
+    assert_true(certs_renew_at(&info) > now + 59 * DAY && certs_renew_at(&info) < now + 61 * DAY);
+}
+
+static void a_leaf_does_not_outlive_its_ca(void **state)
+{
+    _cleanup_cert_pair_ struct cert_pair ca = { 0 }, leaf = { 0 };
+    struct cert_info info;
+    struct err e = { 0 };
+    time_t now = time(NULL);
+
+    (void)state;
+    new_ca(now, DAY, &ca);
+    assert_int_equal(certs_leaf_sign(&ca, names, now, 90 * DAY, &leaf, &e), 0);
+    assert_int_equal(certs_describe(leaf.cert_pem, &info, &e), 0);
+    assert_int_equal(info.not_after, now + DAY);
+}
+
+static void an_unusable_ca_is_refused_with_the_reason(void **state)
+{
+    _cleanup_cert_pair_ struct cert_pair ca = { 0 }, other = { 0 }, leaf = { 0 }, got = { 0 };
+    struct err e = { 0 };
+    time_t now = time(NULL);
+
+    (void)state;
+    new_ca(now, DAY, &ca);
+    new_ca(now, DAY, &other);
+    assert_int_equal(certs_leaf_sign(&ca, names, now, DAY, &leaf, &e), 0);
+    const struct {
+        const char *name;
+        struct cert_pair pair;
+        time_t now;
+        const char *why;
+    } cases[] = {
+        { "nothing", { NULL, NULL }, now, "cannot be read" },
+        { "garbage", { (char *)"garbage", (char *)"garbage" }, now, "cannot be read" },
+        { "key of another CA", { ca.cert_pem, other.key_pem }, now, "not that of the CA" },
+        { "a leaf", { leaf.cert_pem, leaf.key_pem }, now, "not a CA" },
+        { "expired", { ca.cert_pem, ca.key_pem }, now + 2 * DAY, "expired" },
+        { "from the future", { ca.cert_pem, ca.key_pem }, now - DAY, "not valid yet" },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (certs_ca_check(&cases[i].pair, cases[i].now, &e) != -EINVAL ||
+            !strstr(e.msg, cases[i].why))
+            fail_msg("%s: code %d, '%s'", cases[i].name, e.code, e.msg);
+    }
+    assert_int_equal(certs_leaf_sign(&cases[1].pair, names, now, DAY, &got, &e), -EINVAL);
+    assert_null(got.cert_pem);
+    assert_false(certs_is_signed_by(leaf.cert_pem, other.cert_pem));
+}
+
+static void too_large_a_pem_is_not_parsed(void **state)
+{
+    _cleanup_free_ char *pem = mem_alloc(CERTS_PEM_MAX + 2);
+    struct cert_info info;
+    struct err e = { 0 };
+
+    (void)state;
+    memset(pem, 'A', CERTS_PEM_MAX + 1);
+    pem[CERTS_PEM_MAX + 1] = '\0';
+    assert_int_equal(certs_describe(pem, &info, &e), -EINVAL);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    _cleanup_fclose_ FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+}
+
+/* The oracle: the openssl program verifies chain, purpose and host name. */
+static void openssl_verifies_the_chain(void **state)
+{
+    _cleanup_cert_pair_ struct cert_pair ca = { 0 }, leaf = { 0 };
+    struct err e = { 0 };
+    char dir[] = "/tmp/test_x509.XXXXXX";
+    int status = -1;
+
+    (void)state;
+    new_ca(time(NULL), 365 * DAY, &ca);
+    assert_int_equal(certs_leaf_sign(&ca, names, time(NULL), 90 * DAY, &leaf, &e), 0);
+    assert_non_null(mkdtemp(dir));
+    _cleanup_free_ char *ca_path = mem_printf("%s/ca.pem", dir);
+    _cleanup_free_ char *leaf_path = mem_printf("%s/leaf.pem", dir);
+    write_file(ca_path, ca.cert_pem);
+    write_file(leaf_path, leaf.cert_pem);
+
+    pid_t child = fork();
+    if (child == 0) {
+        execlp("openssl", "openssl", "verify", "-x509_strict", "-purpose", "sslserver",
+               "-verify_hostname", names[0], "-CAfile", ca_path, leaf_path, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    (void)unlink(ca_path);
+    (void)unlink(leaf_path);
+    (void)rmdir(dir);
+    assert_int_equal(status, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_ca_signs_a_leaf_for_its_names),
+        cmocka_unit_test(a_leaf_does_not_outlive_its_ca),
+        cmocka_unit_test(an_unusable_ca_is_refused_with_the_reason),
+        cmocka_unit_test(too_large_a_pem_is_not_parsed),
+        cmocka_unit_test(openssl_verifies_the_chain),
+    };
+
+    return cmocka_run_group_tests_name("x509", tests, NULL, NULL);
+}
