@@ -46,6 +46,21 @@ need_programs() {
     [ ${#missing[@]} = 0 ] || die "not installed: ${missing[*]} (see 'make deps')"
 }
 
+# Any Go since 1.21 fetches the release that go.mod asks for when it is told that it may.
+find_go() {
+    local folder version
+    for folder in '' /usr/local/go/bin /usr/lib/go-*/bin; do
+        version=$(PATH=${folder:+$folder:}$PATH GOTOOLCHAIN=local go env GOVERSION 2>/dev/null) || continue
+        version=${version#go1.}
+        version=${version%%[!0-9]*}
+        [ "${version:-0}" -ge 21 ] || continue
+        PATH=${folder:+$folder:}$PATH
+        [ "$version" -ge 26 ] || export GOTOOLCHAIN=auto
+        return 0
+    done
+    die "no Go, or one older than 1.21: install golang from Debian's backports (see 'make deps')"
+}
+
 # The clock tick since boot at which process $1 started; with the pid it names a process for good.
 # The fields are counted from behind the command name, which may hold blanks and parentheses.
 process_start() {
