@@ -22,7 +22,7 @@ V   ?= 0
 Q   := $(if $(filter 1,$(V)),,@)
 say  = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
-LIBS_operator := libmicrohttpd libcurl json-c openssl zlib
+LIBS_operator := libmicrohttpd libcurl json-c openssl zlib yaml-0.1
 LIBS_agent    := libbpf libelf zlib json-c openssl
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
           -Wimplicit-fallthrough -Wnull-dereference -Wcast-align -Wundef -Wno-sign-conversion -Wno-unknown-warning-option -Wno-format-truncation
@@ -104,9 +104,108 @@ $(filter-out $(OUT)/agent/%,$(TEST_BIN)): $(OUT)/%: $(OUT)/%.o $(OUT)/operator.a
 unit-tests: $(TEST_BIN)
 .PRECIOUS: $(OUT)/%.o $(OUT)/%.bpf.o $(OUT)/%.skel.h
 
+##@ Develop
+PACKAGES := gcc libc6-dev make clang llvm bpftool pkg-config libbpf-dev libelf-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev \
+  libcurl4-openssl-dev libjson-c-dev libyaml-dev libssl-dev uthash-dev libcmocka-dev git python3 jq openssl curl \
+  clang-format clang-tidy shellcheck codespell yamllint binutils \
+  containerd runc containernetworking-plugins iproute2 iptables buildah mmdebstrap util-linux procps ca-certificates
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+missing_packages = $(shell dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) 2>/dev/null | \
+  awk -v all='$(PACKAGES)' '/install ok installed/ { sub(/:.*/, "", $$1); have[$$1] = 1 } END { n = split(all, p, " "); for (i = 1; i <= n; i++) if (!have[p[i]]) printf "%s ", p[i] }')
+
+deps: ## install every package that building, testing and the demo need (apt; sudo when not root)
+	$(SUDO) apt-get update
+	DEBIAN_FRONTEND=noninteractive $(SUDO) -E apt-get install -y --no-install-recommends $(PACKAGES)
+
+have-deps:
+	@if [ -n "$(missing_packages)" ]; then echo "installing: $(missing_packages)"; $(MAKE) --no-print-directory deps; fi
+
+demo: have-deps ## the main job: a cluster (yours with KUBECONFIG), a hot pod, its flame graph in build/demo
+	@$(MAKE) --no-print-directory all
+	@e2e/demo
+
+demo-clean: ## take the demo's and tests' own cluster down and remove all of it
+	@e2e/cluster/down --purge
+	@rm -rf build/demo
+
+test: have-deps ## unit, integration and cluster tests; ends with "N passed, N failed"
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory PROFILE=asan unit-tests
+	@e2e/test $(SUITE)
+
+lint: have-deps ## format, two compilers without a warning, analyzers, layers, scripts, spelling
+	@.ci/lint
+
+print-flags:
+	@: $(info $(filter-out -MMD -MP,$(subst ',,$(CFLAGS_ALL))))
+
+format: ## rewrite the C files as .clang-format says
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
 clean: ## remove build/ (a test cluster is taken down first)
 	@[ ! -x e2e/cluster/down ] || e2e/cluster/down
 	rm -rf build
 
-.PHONY: all clean unit-tests
+##@ Install
+install: ## install the CRD into the cluster of your kubeconfig
+	$(KUBECTL) apply -k config/crd
+
+uninstall: ## remove the CRD, and with it every PodFlame
+	$(KUBECTL) delete --ignore-not-found -k config/crd
+
+# kustomize with the two images put in; ROLLOUT, when set, makes the pods start again when its value changes.
+define overlay
+	@mkdir -p $(1)
+	@printf '%s\n' 'apiVersion: kustomize.config.k8s.io/v1beta1' 'kind: Kustomization' 'resources: [$(2)config/default]' \
+	  'patches:' '  - target: {kind: Deployment, name: podflame-operator}' '    patch: |-' \
+	  '      - {op: replace, path: /spec/template/spec/containers/0/image, value: "$(IMG)"}' \
+	  '      - {op: replace, path: /spec/template/spec/containers/0/env/0/value, value: "$(AGENT_IMG)"}' \
+	  $(if $(ROLLOUT),'      - {op: add, path: /spec/template/metadata/annotations, value: {podflame.profilepod.io/rollout: "$(ROLLOUT)"}}') \
+	  > $(1)/kustomization.yaml
+endef
+
+deploy: $(BIN)/podflame-operator ## deploy IMG and AGENT_IMG, make the webhook's CA and wait until it answers
+	$(call overlay,build/deploy,../../)
+	$(KUBECTL) apply -k build/deploy
+	$(BIN)/podflame-operator certs ensure
+	$(KUBECTL) --namespace $(NAMESPACE) rollout status deployment/podflame-operator --timeout=180s
+
+undeploy: ## remove everything that deploy made, and every PodFlame
+	$(KUBECTL) delete --ignore-not-found -k config/default
+
+run: install $(BIN)/podflame-operator ## run the operator on this machine against your kubeconfig, without the webhook
+	$(KUBECTL) apply -f config/manager/namespace.yaml -f config/rbac/service_account.yaml
+	$(BIN)/podflame-operator run --no-webhook --namespace $(NAMESPACE) --agent-image $(AGENT_IMG)
+
+manifests: ## render config/ as deploy would apply it, to build/manifests.yaml
+	$(call overlay,build/deploy,../../)
+	$(KUBECTL) kustomize build/deploy > build/manifests.yaml
+
+build-installer: ## write dist/install.yaml: all of it in one file, for IMG and AGENT_IMG
+	$(call overlay,build/deploy,../../)
+	@mkdir -p dist
+	$(KUBECTL) kustomize build/deploy > dist/install.yaml
+
+##@ Images
+CONTAINER_TOOL ?= $(firstword $(shell command -v docker buildah podman) docker)
+PLATFORMS      ?= linux/amd64
+
+docker-build: ## build both images (CONTAINER_TOOL=docker|buildah|podman)
+	$(CONTAINER_TOOL) build --target operator --build-arg VERSION=$(VERSION) -t $(IMG) .
+	$(CONTAINER_TOOL) build --target agent --build-arg VERSION=$(VERSION) -t $(AGENT_IMG) .
+
+docker-push: ## push both images
+	$(CONTAINER_TOOL) push $(IMG)
+	$(CONTAINER_TOOL) push $(AGENT_IMG)
+
+docker-buildx: ## build both images for PLATFORMS with docker buildx, and push them
+	docker buildx build --platform $(PLATFORMS) --target operator --build-arg VERSION=$(VERSION) --push -t $(IMG) .
+	docker buildx build --platform $(PLATFORMS) --target agent --build-arg VERSION=$(VERSION) --push -t $(AGENT_IMG) .
+
+help: ## show this list
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
+	@printf '\nVariables: IMG=%s\n           AGENT_IMG=%s\n           KUBECONFIG, KUBECTL, CC, PROFILE, V=1\n' '$(IMG)' '$(AGENT_IMG)'
+
+.PHONY: all unit-tests deps have-deps print-flags demo demo-clean test lint format clean install uninstall deploy undeploy run manifests \
+  build-installer docker-build docker-push docker-buildx help
 -include $(shell [ -d $(OUT) ] && find $(OUT) -name '*.d')

@@ -3,6 +3,7 @@
 
 #include "lib/buf.h"
 #include "lib/cleanup.h"
+#include "lib/digest.h"
 #include "lib/mem.h"
 
 #include <errno.h>
@@ -244,10 +245,9 @@ int certs_describe(const char *cert_pem, struct cert_info *ret, struct err *e)
         return openssl_failed("the certificate cannot be read", e);
     if (time_of(X509_get0_notBefore(cert), &info.not_before) < 0 ||
         time_of(X509_get0_notAfter(cert), &info.not_after) < 0 ||
-        X509_digest(cert, EVP_sha256(), sum, &n) != 1)
+        X509_digest(cert, EVP_sha256(), sum, &n) != 1 || n != 32)
         return openssl_failed("the certificate cannot be described", e);
-    for (unsigned int i = 0; i < n && i < 32; i++)
-        (void)snprintf(info.sha256 + 2 * i, 3, "%02x", sum[i]);
+    hex_encode(sum, n, info.sha256);
     (void)X509_NAME_oneline(X509_get_subject_name(cert), info.subject, sizeof(info.subject));
     describe_dns_names(cert, info.dns_names, sizeof(info.dns_names));
     info.is_ca = X509_check_ca(cert) == 1;

@@ -5,8 +5,18 @@
 #include <errno.h>
 #include <limits.h>
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <string.h>
+
+void hex_encode(const unsigned char *data, size_t len, char *hex)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < len; i++) {
+        hex[2 * i] = digits[data[i] >> 4];
+        hex[2 * i + 1] = digits[data[i] & 15];
+    }
+    hex[2 * len] = '\0';
+}
 
 void sha256_hex(const void *data, size_t len, char hex[SHA256_HEX_SIZE])
 {
@@ -15,8 +25,7 @@ void sha256_hex(const void *data, size_t len, char hex[SHA256_HEX_SIZE])
     int ok = EVP_Digest(data, len, sum, &n, EVP_sha256(), NULL);
 
     assert(ok == 1 && n == 32);
-    for (unsigned int i = 0; i < n; i++)
-        (void)snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+    hex_encode(sum, n, hex);
 }
 
 int base64_encode(const void *data, size_t len, struct buf *out)

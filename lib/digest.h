@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* digest: SHA-256 and base64 (RFC 4648, with padding, no line breaks), by OpenSSL. */
+/* digest: SHA-256, hex and base64 (RFC 4648, with padding, no line breaks), by OpenSSL. */
 #pragma once
 
 #include "lib/buf.h"
@@ -7,6 +7,9 @@
 #include <stddef.h>
 
 enum { SHA256_HEX_SIZE = 65 };
+
+/* 2 * len digits and a NUL. */
+void hex_encode(const unsigned char *data, size_t len, char *hex);
 
 void sha256_hex(const void *data, size_t len, char hex[SHA256_HEX_SIZE]);
 

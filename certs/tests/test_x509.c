@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { DAY = 86400 };
+#define DAY INT64_C(86400)
 
 static const char *const names[] = { "podflame-webhook-service.podflame-system.svc",
                                      "podflame-webhook-service.podflame-system.svc.cluster.local",
