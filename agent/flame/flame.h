@@ -3,10 +3,12 @@
  * flame: stacks in, a flame graph out. Pure: no clock, no descriptor, no log.
  *
  * Stacks are merged into a tree as they are added. The tree is written as folded text, or as one
- * self-contained HTML page. Names come from the target and are hostile: any bytes; the writers
- * escape them (HTML, script, folded), replace broken UTF-8 by U+FFFD and cut at FLAME_NAME_MAX
- * bytes. Memory is bounded by FLAME_NODES_MAX nodes; past it, stacks are counted under one [pruned]
- * child of the deepest node that was found. Not thread-safe.
+ * self-contained HTML page. Names come from the target and are hostile: any bytes; they are made
+ * one line of valid UTF-8 when they are added (text.h), and each writer escapes them for its
+ * format. Memory is bounded: past FLAME_NODES_MAX nodes, FLAME_NAMES_BYTES_MAX bytes of names or
+ * FLAME_DEPTH_MAX frames, what is left of a stack is counted under a [pruned] child of the deepest
+ * node that was found. The output depends on the set of stacks alone, not on their order. Not
+ * thread-safe.
  */
 #pragma once
 
@@ -16,7 +18,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { FLAME_NAME_MAX = 1024, FLAME_NODES_MAX = 1 << 20 };
+enum {
+    FLAME_NAME_MAX = 1024,
+    FLAME_NODES_MAX = 1 << 20,
+    FLAME_DEPTH_MAX = 4096,
+    FLAME_NAMES_BYTES_MAX = 16 << 20,
+};
+
+/* What a page's script can count exactly; samples past it are dropped. */
+#define FLAME_SAMPLES_MAX ((UINT64_C(1) << 53) - 1)
 
 /* What kind of code a frame is: colour and legend. The order is part of the page's data. */
 #define FLAME_KINDS(X)                                                                             \
@@ -63,8 +73,8 @@ void flame_add(struct flame *f, const struct flame_frame *frames, size_t n, uint
 
 uint64_t flame_samples(const struct flame *f);
 
-/* "root;caller;leaf count\n" lines, sorted, ';' and newlines in names replaced. -EIO when out
- * fails. */
+/* "root;caller;leaf count\n" lines, depth first, siblings by name; ';' in names becomes ':'. The
+ * counts add up to flame_samples(). -EIO when out fails. */
 int flame_write_folded(const struct flame *f, FILE *out, struct err *e) WARN_UNUSED;
 
 /* The page, raw. -ENOSPC past out's cap. */
@@ -72,9 +82,10 @@ int flame_write_html(const struct flame *f, const struct flame_header *header, s
                      struct err *e) WARN_UNUSED;
 
 /*
- * The page gzip'ed, at most @max bytes. The smallest subtrees are merged into [pruned] frames until
- * it fits; *ret_pruned is the number of samples whose leaf was lost that way, and the page says it
- * too. -EFBIG when even a page with nothing but the root does not fit.
+ * The page gzip'ed, at most @max bytes. The smallest frames are merged into [pruned] frames until
+ * it fits; *ret_pruned is the number of samples whose leaf was lost that way or to the bounds
+ * above, and the page says it too. -EFBIG when even a page with nothing but the root does not fit;
+ * @out is then unchanged. Appends; -ENOSPC past the cap of @out.
  */
 int flame_write_html_gz(const struct flame *f, const struct flame_header *header, size_t max,
                         struct buf *out, int64_t *ret_pruned, struct err *e) WARN_UNUSED;
