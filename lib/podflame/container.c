@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/podflame/rules.h"
+
+#include "lib/json.h"
+#include "lib/podflame/names.h"
+
+#include <string.h>
+
+enum { CONTAINERS_MAX = 1024, LISTED_MAX = 16, LIST_MAX = 2048 };
+
+#define FIELD "spec.containerName"
+
+/* The lists of a pod, in the order in which names are told to the user. */
+static const struct {
+    const char *spec, *status;
+    enum rules_container_kind kind;
+} lists[] = {
+    { "spec.containers", "status.containerStatuses", RULES_REGULAR },
+    { "spec.initContainers", "status.initContainerStatuses", RULES_INIT },
+    { "spec.ephemeralContainers", "status.ephemeralContainerStatuses", RULES_EPHEMERAL },
+};
+
+enum { LISTS = sizeof(lists) / sizeof(lists[0]) };
+
+static const char *get_label(struct json_object *object, const char *key)
+{
+    struct json_object *value = json_get_key(object, key);
+
+    if (!json_object_is_type(value, json_type_string))
+        return NULL;
+    const char *text = json_object_get_string(value);
+    return name_is_label(text, (size_t)json_object_get_string_len(value)) ? text : NULL;
+}
+
+static size_t list_length(struct json_object *list)
+{
+    size_t n = list ? json_object_array_length(list) : 0;
+
+    return n < CONTAINERS_MAX ? n : CONTAINERS_MAX;
+}
+
+static struct json_object *status_of(struct json_object *pod, const char *path, const char *name)
+{
+    struct json_object *list = json_get_array(pod, path);
+
+    for (size_t i = 0; i < list_length(list); i++) {
+        struct json_object *status = json_object_array_get_idx(list, i);
+        const char *its_name = get_label(status, "name");
+
+        if (its_name && strcmp(its_name, name) == 0)
+            return status;
+    }
+    return NULL;
+}
+
+static enum rules_container_state state_of(struct json_object *status)
+{
+    struct json_object *state = json_get_object(status, "state");
+
+    if (!status)
+        return RULES_UNKNOWN;
+    if (json_get_object(state, "running"))
+        return RULES_RUNNING;
+    return json_get_object(state, "terminated") ? RULES_TERMINATED : RULES_WAITING;
+}
+
+/* The i-th container of a list; false when it has no valid name. */
+static bool container_at(struct json_object *pod, size_t list, size_t i,
+                         struct rules_container *ret)
+{
+    struct json_object *container =
+        json_object_array_get_idx(json_get_array(pod, lists[list].spec), i);
+    const char *name = get_label(container, "name");
+
+    if (!name)
+        return false;
+    const char *restart = json_get_str(container, "restartPolicy");
+    struct json_object *status = status_of(pod, lists[list].status, name);
+    bool sidecar = lists[list].kind == RULES_INIT && restart && strcmp(restart, "Always") == 0;
+    const char *id = json_get_str(status, "containerID");
+
+    *ret = (struct rules_container){
+        .name = name,
+        .container_id = id && *id ? id : NULL,
+        .kind = sidecar ? RULES_SIDECAR : lists[list].kind,
+        .state = state_of(status),
+    };
+    return true;
+}
+
+/* Those never start again. */
+static bool has_ended(const struct rules_container *c)
+{
+    return c->state == RULES_TERMINATED && (c->kind == RULES_INIT || c->kind == RULES_EPHEMERAL);
+}
+
+struct listing {
+    struct buf names; /* "app, sidecar" or "\"app\", \"sidecar\"" */
+    size_t n;
+};
+
+static void listing_add(struct listing *l, const char *name, const char *quote)
+{
+    if (l->n++ < LISTED_MAX)
+        (void)buf_printf(&l->names, "%s%s%s%s", l->n > 1 ? ", " : "", quote, name, quote);
+}
+
+static void listing_end(struct listing *l)
+{
+    if (l->n == 0)
+        (void)buf_add_str(&l->names, "none");
+    if (l->n > LISTED_MAX)
+        (void)buf_printf(&l->names, " and %zu more", l->n - LISTED_MAX);
+}
+
+static bool resolve_only(const char *pod_name, struct json_object *pod, struct rules_container *ret,
+                         struct problems *problems)
+{
+    _cleanup_buf_ struct buf shown = BUF_INIT(LIST_MAX);
+    struct listing regular = { .names = BUF_INIT(LIST_MAX) };
+    struct rules_container found = { 0 }, c;
+
+    problem_quote(pod_name, strlen(pod_name), &shown);
+    for (size_t i = 0; i < list_length(json_get_array(pod, lists[0].spec)); i++) {
+        if (!container_at(pod, 0, i, &c))
+            continue;
+        listing_add(&regular, c.name, "");
+        found = c;
+    }
+    listing_end(&regular);
+    if (regular.n == 1)
+        *ret = found;
+    else if (regular.n == 0)
+        problems_add(problems, FIELD, PROBLEM_REQUIRED, "", "pod %s has no container to profile",
+                     buf_str(&shown));
+    else
+        problems_add(problems, FIELD, PROBLEM_REQUIRED, "",
+                     "pod %s has %zu containers (%s); name one", buf_str(&shown), regular.n,
+                     buf_str(&regular.names));
+    buf_release(&regular.names);
+    return regular.n == 1;
+}
+
+static bool resolve_named(const char *name, const char *pod_name, struct json_object *pod,
+                          struct rules_container *ret, struct problems *problems)
+{
+    _cleanup_buf_ struct buf pod_shown = BUF_INIT(LIST_MAX), name_shown = BUF_INIT(LIST_MAX);
+    struct listing usable = { .names = BUF_INIT(LIST_MAX) };
+    struct rules_container found = { 0 }, c;
+
+    for (size_t list = 0; list < LISTS; list++) {
+        for (size_t i = 0; i < list_length(json_get_array(pod, lists[list].spec)); i++) {
+            if (!container_at(pod, list, i, &c))
+                continue;
+            if (!has_ended(&c))
+                listing_add(&usable, c.name, "\"");
+            if (!found.name && strcmp(c.name, name) == 0)
+                found = c;
+        }
+    }
+    listing_end(&usable);
+    bool good = found.name && !has_ended(&found);
+    problem_quote(pod_name, strlen(pod_name), &pod_shown);
+    problem_quote(name, strlen(name), &name_shown);
+    if (good)
+        *ret = found;
+    else if (found.name)
+        problems_add(problems, FIELD, PROBLEM_NOT_SUPPORTED, buf_str(&name_shown),
+                     "the %s container of pod %s has ended; supported values: %s",
+                     found.kind == RULES_INIT ? "init" : "ephemeral", buf_str(&pod_shown),
+                     buf_str(&usable.names));
+    else
+        problems_add(problems, FIELD, PROBLEM_NOT_SUPPORTED, buf_str(&name_shown),
+                     "pod %s has no such container; supported values: %s", buf_str(&pod_shown),
+                     buf_str(&usable.names));
+    buf_release(&usable.names);
+    return good;
+}
+
+bool rules_resolve_container(const char *container_name, const char *pod_name,
+                             struct json_object *pod, struct rules_container *ret,
+                             struct problems *problems)
+{
+    if (!container_name || !*container_name)
+        return resolve_only(pod_name, pod, ret, problems);
+    return resolve_named(container_name, pod_name, pod, ret, problems);
+}
+
+bool rules_check_container(struct json_object *spec, struct json_object *pod,
+                           struct rules_container *ret, struct problems *problems)
+{
+    struct json_object *pod_name = json_get_key(spec, "targetPod");
+    struct json_object *name = json_get_key(spec, "containerName");
+
+    if (!json_object_is_type(pod_name, json_type_string) ||
+        !name_is_subdomain(json_object_get_string(pod_name),
+                           (size_t)json_object_get_string_len(pod_name)))
+        return false;
+    if (name && !json_object_is_type(name, json_type_string))
+        return false;
+    if (name && json_object_get_string_len(name) > 0 && !get_label(spec, "containerName"))
+        return false;
+    return rules_resolve_container(name ? json_object_get_string(name) : NULL,
+                                   json_object_get_string(pod_name), pod, ret, problems);
+}
