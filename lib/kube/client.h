@@ -32,6 +32,7 @@ struct kube_request {
     size_t len;
     int64_t timeout_ms;  /* of the whole exchange; 0: KUBE_TIMEOUT_MS, -1: none */
     size_t response_max; /* 0: KUBE_RESPONSE_MAX; a longer body is -EFBIG */
+    size_t trim;         /* strings of a JSON answer are cut to that length; 0: never */
 };
 
 struct kube_response {

@@ -24,18 +24,29 @@ void kube_exchange_global_init(void)
     (void)pthread_once(&once, global_init);
 }
 
+static int take_body(struct kube_exchange *x, const char *data, size_t len)
+{
+    long status = 0;
+
+    (void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (x->trim.max) {
+        buf_clear(&x->trimmed);
+        if (kube_trim_feed(&x->trim, data, len, &x->trimmed) < 0)
+            return -EFBIG;
+        data = buf_str(&x->trimmed);
+        len = x->trimmed.len;
+    }
+    if (x->on_data && status / 100 == 2)
+        return x->on_data(x->ctx, data, len);
+    return buf_add(&x->response->body, data, len) < 0 ? -EFBIG : 0;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *userdata)
 {
     struct kube_exchange *x = userdata;
-    long status = 0;
 
-    n *= size;
-    (void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (x->on_data && status / 100 == 2)
-        x->data_code = x->on_data(x->ctx, data, n);
-    else if (buf_add(&x->response->body, data, n) < 0)
-        x->data_code = -EFBIG;
-    return x->data_code < 0 ? CURL_WRITEFUNC_ERROR : n;
+    x->data_code = take_body(x, data, size * n);
+    return x->data_code < 0 ? CURL_WRITEFUNC_ERROR : size * n;
 }
 
 static void add_header(struct kube_exchange *x, const char *name, const char *value)
@@ -126,20 +137,55 @@ static int set_basics(struct kube_exchange *x, const struct kube_config *config,
     return bad;
 }
 
+/* Goes to the server's address, but asks for and expects the name that the kubeconfig gives. */
+static int set_renamed_url(struct kube_exchange *x, const char *name, const char *url)
+{
+    char *host = NULL, *port = NULL, *renamed = NULL;
+    CURLU *parts = curl_url();
+    int bad = !parts || curl_url_set(parts, CURLUPART_URL, url, 0) ||
+              curl_url_get(parts, CURLUPART_HOST, &host, 0) ||
+              curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ||
+              curl_url_set(parts, CURLUPART_HOST, name, 0) ||
+              curl_url_get(parts, CURLUPART_URL, &renamed, 0);
+
+    if (!bad) {
+        _cleanup_free_ char *to = mem_printf("::%s:%s", host, port);
+
+        x->connect_to = curl_slist_append(NULL, to);
+        bad = !x->connect_to || curl_easy_setopt(x->easy, CURLOPT_CONNECT_TO, x->connect_to) ||
+              curl_easy_setopt(x->easy, CURLOPT_URL, renamed);
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_free(renamed);
+    curl_url_cleanup(parts);
+    return bad;
+}
+
+static int set_url(struct kube_exchange *x, const struct kube_config *config, const char *path)
+{
+    _cleanup_free_ char *url = mem_printf("%s%s", config->server, path);
+
+    if (config->tls_server_name)
+        return set_renamed_url(x, config->tls_server_name, url);
+    return curl_easy_setopt(x->easy, CURLOPT_URL, url);
+}
+
 int kube_exchange_prepare(struct kube_exchange *x, CURL *easy, const struct kube_auth *auth,
                           const struct kube_request *request, struct kube_response *response,
                           struct err *e)
 {
-    _cleanup_free_ char *url = mem_printf("%s%s", auth->config->server, request->path);
     int bad;
 
     curl_easy_reset(easy);
     x->easy = easy;
     x->response = response;
+    x->trim = (struct kube_trim){ .max = request->trim };
+    buf_init(&x->trimmed, CURL_MAX_READ_SIZE);
     kube_response_release(response);
     buf_init(&response->body, request->response_max ? request->response_max : KUBE_RESPONSE_MAX);
     bad = set_basics(x, auth->config, request);
-    bad |= curl_easy_setopt(easy, CURLOPT_URL, url);
+    bad |= set_url(x, auth->config, request->path);
     bad |= set_tls(easy, auth);
     bad |= add_headers(x, auth, request);
     if (bad)
@@ -228,5 +274,7 @@ int kube_exchange_finish(struct kube_exchange *x, CURLcode result,
 void kube_exchange_release(struct kube_exchange *x)
 {
     curl_slist_free_all(x->headers);
+    curl_slist_free_all(x->connect_to);
+    buf_release(&x->trimmed);
     *x = (struct kube_exchange){ 0 };
 }

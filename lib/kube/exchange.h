@@ -6,6 +6,7 @@
 
 #include "lib/kube/auth.h"
 #include "lib/kube/client.h"
+#include "lib/kube/trim.h"
 
 #include <curl/curl.h>
 
@@ -15,10 +16,12 @@ typedef int (*kube_data_fn)(void *ctx, const char *data, size_t len);
 
 struct kube_exchange {
     CURL *easy; /* borrowed */
-    struct curl_slist *headers;
+    struct curl_slist *headers, *connect_to;
     struct kube_response *response; /* borrowed */
     kube_data_fn on_data;
     void *ctx;
+    struct kube_trim trim;
+    struct buf trimmed;
     int data_code; /* what on_data or the cap ended the exchange with */
     char curl_error[CURL_ERROR_SIZE];
 };
