@@ -8,12 +8,8 @@ RUN apt-get update && \
         libmicrohttpd-dev libssl-dev libyaml-dev llvm make pkg-config uthash-dev zlib1g-dev && \
     rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY Makefile ./
-COPY lib lib
-COPY certs certs
-COPY reconciler reconciler
-COPY webhook webhook
-COPY agent agent
+# .dockerignore lists what is sent: a change of anything else leaves this stage cached.
+COPY . .
 ARG VERSION=v0.1.0
 RUN make --jobs="$(nproc)" PROFILE=release VERSION="$VERSION"
 # What ldd names is what the loader will look for, the loader itself included, at the same paths.
@@ -26,7 +22,7 @@ RUN for program in operator agent; do \
 
 FROM scratch AS operator
 ARG VERSION=v0.1.0
-ARG SOURCE
+ARG SOURCE=""
 LABEL org.opencontainers.image.title="podflame-operator" \
       org.opencontainers.image.description="Admission webhook and reconciler of PodFlame" \
       org.opencontainers.image.licenses="Apache-2.0" \
@@ -39,7 +35,7 @@ ENTRYPOINT ["/podflame-operator"]
 # The agent runs as user 0 with a handful of capabilities; the pod that the operator makes for it names them.
 FROM scratch AS agent
 ARG VERSION=v0.1.0
-ARG SOURCE
+ARG SOURCE=""
 LABEL org.opencontainers.image.title="podflame-agent" \
       org.opencontainers.image.description="Profiles one container of a pod on its node, for PodFlame" \
       org.opencontainers.image.licenses="Apache-2.0" \
