@@ -115,6 +115,7 @@ static int set_basics(struct kube_exchange *x, const struct kube_config *config,
     bad |= curl_easy_setopt(x->easy, CURLOPT_NOSIGNAL, 1L);
     bad |= curl_easy_setopt(x->easy, CURLOPT_PROTOCOLS_STR, "https,http");
     bad |= curl_easy_setopt(x->easy, CURLOPT_FOLLOWLOCATION, 0L);
+    bad |= curl_easy_setopt(x->easy, CURLOPT_PATH_AS_IS, 1L);
     bad |= curl_easy_setopt(x->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     bad |= curl_easy_setopt(x->easy, CURLOPT_TCP_KEEPALIVE, 1L);
     bad |= curl_easy_setopt(x->easy, CURLOPT_TCP_KEEPIDLE, 30L);
