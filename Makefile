@@ -108,14 +108,14 @@ unit-tests: $(TEST_BIN)
 PACKAGES := gcc libc6-dev make clang llvm bpftool pkg-config libbpf-dev libelf-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev \
   libcurl4-openssl-dev libjson-c-dev libyaml-dev libssl-dev uthash-dev libcmocka-dev git python3 jq openssl curl \
   clang-format clang-tidy shellcheck codespell yamllint binutils \
-  containerd runc containernetworking-plugins iproute2 iptables buildah mmdebstrap util-linux procps ca-certificates
+  containerd runc containernetworking-plugins iproute2 iptables buildah mmdebstrap busybox-static util-linux procps ca-certificates
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 missing_packages = $(shell dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) 2>/dev/null | \
   awk -v all='$(PACKAGES)' '/install ok installed/ { sub(/:.*/, "", $$1); have[$$1] = 1 } END { n = split(all, p, " "); for (i = 1; i <= n; i++) if (!have[p[i]]) printf "%s ", p[i] }')
 
 deps: ## install every package that building, testing and the demo need (apt; sudo when not root)
 	$(SUDO) apt-get update
-	DEBIAN_FRONTEND=noninteractive $(SUDO) -E apt-get install -y --no-install-recommends $(PACKAGES)
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(PACKAGES)
 
 have-deps:
 	@if [ -n "$(missing_packages)" ]; then echo "installing: $(missing_packages)"; $(MAKE) --no-print-directory deps; fi
