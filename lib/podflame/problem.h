@@ -47,8 +47,9 @@ struct problems {
 void problems_release(struct problems *p); /* safe on a zeroed one */
 #define _cleanup_problems_ __attribute__((cleanup(problems_release)))
 
-/* Appends "spec.a: Required value: ..."; two or more as "[spec.a: ..., spec.b: ...]". */
-int problems_write(const struct problems *p, struct buf *out) WARN_UNUSED;
+/* Appends "spec.a: Required value: ..."; two or more as "[spec.a: ..., spec.b: ...]".
+ * -ENOSPC past the cap of @out. */
+int problems_write(const struct problems *p, struct buf *out);
 
 /* Appends @text in double quotes, escaped as Go's %q does, so that nothing in it can act on a
  * terminal or forge a line. */

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "webhook/review.h"
+
+#include "lib/json.h"
+#include "lib/podflame/names.h"
+#include "lib/podflame/podflame.h"
+#include "lib/podflame/rules.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { WARNINGS_MAX = 4, WARNING_MAX = 1024, STATUS_INVALID = 422 };
+
+struct verdict {
+    struct problems problems;
+    struct buf warnings[WARNINGS_MAX];
+    size_t n_warnings;
+};
+
+static void verdict_release(struct verdict *v)
+{
+    problems_release(&v->problems);
+    for (size_t i = 0; i < v->n_warnings; i++)
+        buf_release(&v->warnings[i]);
+}
+#define _cleanup_verdict_ __attribute__((cleanup(verdict_release)))
+
+static struct buf *add_warning(struct verdict *v)
+{
+    struct buf *warning = &v->warnings[v->n_warnings++];
+
+    buf_init(warning, WARNING_MAX);
+    return warning;
+}
+
+static void warn_of_container(const struct rules_container *c, const char *pod_name,
+                              struct json_object *pod, struct verdict *v)
+{
+    const char *phase = json_get_str(pod, "status.phase");
+
+    if (phase && (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0))
+        (void)buf_printf(add_warning(v),
+                         "spec.targetPod: pod \"%s\" has ended (%s), there is nothing left to "
+                         "profile",
+                         pod_name, phase);
+    else if (c->state == RULES_WAITING || c->state == RULES_TERMINATED)
+        (void)buf_printf(add_warning(v),
+                         "spec.containerName: container \"%s\" of pod \"%s\" is not running now",
+                         c->name, pod_name);
+}
+
+static void judge_pod(const struct review_request *r, const char *pod_name,
+                      const struct pod_lookup *lookup, struct verdict *v,
+                      struct review_outcome *outcome)
+{
+    _cleanup_json_ struct json_object *pod = NULL;
+    struct rules_container container;
+    int code = lookup->get(lookup->ctx, r->namespace, pod_name, &pod, &outcome->lookup_err);
+
+    if (code == 0) {
+        outcome->lookup = REVIEW_POD_FOUND;
+        if (rules_check_container(r->spec, pod, &container, &v->problems))
+            warn_of_container(&container, pod_name, pod, v);
+    } else if (code == -ENOENT) {
+        outcome->lookup = REVIEW_POD_ABSENT;
+        (void)buf_printf(add_warning(v),
+                         "spec.targetPod: there is no pod \"%s\" in namespace \"%s\" now", pod_name,
+                         r->namespace);
+    } else {
+        outcome->lookup = REVIEW_POD_FAILED;
+        (void)buf_printf(add_warning(v),
+                         "spec.containerName: not checked, pod \"%s\" could not be read just now",
+                         pod_name);
+    }
+}
+
+static void judge_create(const struct review_request *r, const struct pod_lookup *lookup,
+                         struct verdict *v, struct review_outcome *outcome)
+{
+    struct json_object *pod = json_get_key(r->spec, "targetPod");
+
+    rules_check_spec(r->spec, &v->problems);
+    if (lookup && json_object_is_type(pod, json_type_string) &&
+        name_is_subdomain(json_object_get_string(pod), (size_t)json_object_get_string_len(pod)) &&
+        name_is_label(r->namespace, strlen(r->namespace)))
+        judge_pod(r, json_object_get_string(pod), lookup, v, outcome);
+}
+
+/* `PodFlame.profilepod.io "x" is invalid: [...]`: for those who see the message alone. */
+static void set_message(struct json_object *status, const char *name,
+                        const struct problems *problems)
+{
+    _cleanup_buf_ struct buf message = BUF_INIT(REVIEW_REPLY_MAX);
+
+    (void)buf_add_str(&message, PODFLAME_KIND "." PODFLAME_GROUP " ");
+    problem_quote(name, strlen(name), &message);
+    (void)buf_add_str(&message, " is invalid: ");
+    (void)problems_write(problems, &message); /* all problems stay below the cap */
+    json_set_str(status, "message", buf_str(&message));
+}
+
+static void set_denial(struct json_object *response, const char *name,
+                       const struct problems *problems)
+{
+    struct json_object *status = json_add_object(response, "status");
+
+    (void)json_add_object(status, "metadata");
+    json_set_str(status, "status", "Failure");
+    set_message(status, name, problems);
+    json_set_str(status, "reason", "Invalid");
+
+    struct json_object *details = json_add_object(status, "details");
+    json_set_str(details, "name", name);
+    json_set_str(details, "group", PODFLAME_GROUP);
+    json_set_str(details, "kind", PODFLAME_KIND);
+    struct json_object *causes = json_add_array(details, "causes");
+    for (size_t i = 0; i < problems->n; i++) {
+        struct json_object *cause = json_object_new_object();
+
+        json_set_str(cause, "reason", problem_cause_name(problems->item[i].cause));
+        json_set_str(cause, "message", problems->item[i].message);
+        json_set_str(cause, "field", problems->item[i].field);
+        (void)json_object_array_add(causes, cause);
+    }
+    json_set_int(status, "code", STATUS_INVALID);
+}
+
+static int write_review(const struct review_request *r, const struct verdict *v, struct buf *reply)
+{
+    _cleanup_json_ struct json_object *review = json_object_new_object();
+
+    json_set_str(review, "kind", "AdmissionReview");
+    json_set_str(review, "apiVersion", "admission.k8s.io/v1");
+    struct json_object *response = json_add_object(review, "response");
+    json_set_str(response, "uid", r->uid);
+    json_set_bool(response, "allowed", v->problems.n == 0);
+    if (v->problems.n > 0)
+        set_denial(response, r->name, &v->problems);
+    if (v->n_warnings > 0) {
+        struct json_object *warnings = json_add_array(response, "warnings");
+
+        for (size_t i = 0; i < v->n_warnings; i++)
+            (void)json_object_array_add(warnings, json_object_new_string(buf_str(&v->warnings[i])));
+    }
+    return json_write(review, reply);
+}
+
+int review_respond(const char *body, size_t len, const struct pod_lookup *lookup, struct buf *reply,
+                   struct review_outcome *ret, struct err *e)
+{
+    _cleanup_review_request_ struct review_request r = { 0 };
+    _cleanup_verdict_ struct verdict v = { 0 };
+
+    if (review_request_decode(body, len, &r, e) < 0)
+        return e->code;
+    struct review_outcome outcome = { .operation = r.operation };
+    if (r.is_podflame && !r.deleting && r.operation == REVIEW_CREATE)
+        judge_create(&r, lookup, &v, &outcome);
+    else if (r.is_podflame && !r.deleting && r.operation == REVIEW_UPDATE)
+        rules_check_update(r.old_spec, r.spec, &v.problems);
+    outcome.n_problems = (int)v.problems.n;
+    outcome.allowed = v.problems.n == 0;
+    if (write_review(&r, &v, reply) < 0)
+        return err_set(e, -ENOSPC, "AdmissionReview: the answer is too large");
+    *ret = outcome;
+    return 0;
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "webhook/review.h"
+
+#include "lib/json.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+#define KIND "{\"group\":\"profilepod.io\",\"version\":\"v1alpha1\",\"kind\":\"PodFlame\"}"
+#define META "\"metadata\":{\"name\":\"x\",\"namespace\":\"shop\"}"
+
+/* The pods of the namespace "shop"; any other name is absent. */
+static const struct {
+    const char *name, *json;
+} pods[] = {
+    { "one", "{\"spec\":{\"containers\":[{\"name\":\"app\"}]}}" },
+    { "two", "{\"spec\":{\"containers\":[{\"name\":\"app\"},{\"name\":\"sidecar\"}]}}" },
+    { "starting",
+      "{\"spec\":{\"containers\":[{\"name\":\"app\"}]},\"status\":{\"phase\":\"Pending\","
+      "\"containerStatuses\":[{\"name\":\"app\",\"state\":{\"waiting\":{}}}]}}" },
+    { "done", "{\"spec\":{\"containers\":[{\"name\":\"app\"}]},\"status\":{\"phase\":"
+              "\"Succeeded\"}}" },
+};
+
+static int lookups;
+
+static int get_pod(void *ctx, const char *ns, const char *name, struct json_object **ret_pod,
+                   struct err *e)
+{
+    (void)ctx;
+    lookups++;
+    if (strcmp(name, "slow") == 0)
+        return err_set(e, -ETIMEDOUT, "GET pod '%s/%s': no answer", ns, name);
+    for (size_t i = 0; i < COUNT(pods) && strcmp(ns, "shop") == 0; i++)
+        if (strcmp(name, pods[i].name) == 0)
+            return json_parse(pods[i].json, strlen(pods[i].json), 16, ret_pod, e);
+    return -ENOENT;
+}
+
+static const struct pod_lookup lookup = { get_pod, NULL };
+
+static void make_review(const char *operation, const char *object, const char *old, struct buf *out)
+{
+    (void)buf_printf(out,
+                     "{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\","
+                     "\"request\":{\"uid\":\"u-1\",\"kind\":" KIND ",\"name\":\"x\",\"namespace\":"
+                     "\"shop\",\"operation\":\"%s\",\"dryRun\":false,\"object\":%s,"
+                     "\"oldObject\":%s}}",
+                     operation, object, old);
+}
+
+static struct json_object *respond(const char *body, const struct pod_lookup *pod_lookup,
+                                   struct review_outcome *outcome)
+{
+    _cleanup_buf_ struct buf reply = BUF_INIT(REVIEW_REPLY_MAX);
+    struct json_object *answer = NULL;
+    struct err e = { 0 };
+
+    if (review_respond(body, strlen(body), pod_lookup, &reply, outcome, &e) < 0)
+        fail_msg("%s: %s", body, e.msg);
+    if (json_parse(reply.data, reply.len, 16, &answer, &e) < 0)
+        fail_msg("%s: %s", reply.data, e.msg);
+    return answer;
+}
+
+/* "allowed" or the causes, then the warnings, one a line. */
+static void summarise(struct json_object *answer, struct buf *out)
+{
+    struct json_object *causes = json_get_array(answer, "response.status.details.causes");
+    struct json_object *warnings = json_get_array(answer, "response.warnings");
+
+    if (json_get_bool(answer, "response.allowed", false))
+        (void)buf_add_str(out, "allowed");
+    for (size_t i = 0; causes && i < json_object_array_length(causes); i++) {
+        struct json_object *cause = json_object_array_get_idx(causes, i);
+
+        (void)buf_printf(out, "%s%s %s", i ? "\n" : "", json_get_str(cause, "reason"),
+                         json_get_str(cause, "field"));
+    }
+    for (size_t i = 0; warnings && i < json_object_array_length(warnings); i++)
+        (void)buf_printf(out, "\nwarning: %s",
+                         json_object_get_string(json_object_array_get_idx(warnings, i)));
+}
+
+#define SPEC(fields) "{" META ",\"spec\":{" fields "}}"
+#define DELETING                                                                                   \
+    "{\"metadata\":{\"name\":\"x\",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"},\"spec\":{"     \
+    "\"targetPod\":\"B\"}}"
+
+static const struct {
+    const char *name, *operation, *object, *old, *summary;
+    int lookups;
+} cases[] = {
+    { "valid", "CREATE", SPEC("\"targetPod\":\"one\""), "null", "allowed", 1 },
+    { "named", "CREATE", SPEC("\"targetPod\":\"two\",\"containerName\":\"app\""), "null", "allowed",
+      1 },
+    { "none named", "CREATE", SPEC("\"targetPod\":\"two\""), "null",
+      "FieldValueRequired spec.containerName", 1 },
+    { "none named and a bad duration", "CREATE", SPEC("\"targetPod\":\"two\",\"duration\":\"90\""),
+      "null", "FieldValueRequired spec.containerName\nFieldValueInvalid spec.duration", 1 },
+    { "four mistakes", "CREATE",
+      SPEC("\"targetPod\":\"two\",\"duration\":\"69x\",\"event\":\"wall\",\"frequency\":0"), "null",
+      "FieldValueRequired spec.containerName\nFieldValueInvalid spec.duration\n"
+      "FieldValueNotSupported spec.event\nFieldValueInvalid spec.frequency",
+      1 },
+    { "unknown container", "CREATE", SPEC("\"targetPod\":\"two\",\"containerName\":\"ap\""), "null",
+      "FieldValueNotSupported spec.containerName", 1 },
+    { "no pod named, none read", "CREATE", SPEC(""), "null", "FieldValueRequired spec.targetPod",
+      0 },
+    { "bad pod name is not looked up", "CREATE", SPEC("\"targetPod\":\"../one\""), "null",
+      "FieldValueInvalid spec.targetPod", 0 },
+    { "NUL in a name is not looked up", "CREATE", SPEC("\"targetPod\":\"one\\u0000\""), "null",
+      "FieldValueInvalid spec.targetPod", 0 },
+    { "NUL in the container", "CREATE",
+      SPEC("\"targetPod\":\"two\",\"containerName\":\"app\\u0000\""), "null",
+      "FieldValueInvalid spec.containerName", 1 },
+    { "no spec", "CREATE", "{" META "}", "null", "FieldValueRequired spec.targetPod", 0 },
+    { "no such pod", "CREATE", SPEC("\"targetPod\":\"gone\""), "null",
+      "allowed\nwarning: spec.targetPod: there is no pod \"gone\" in namespace \"shop\" now", 1 },
+    { "lookup failed", "CREATE", SPEC("\"targetPod\":\"slow\""), "null",
+      "allowed\nwarning: spec.containerName: not checked, pod \"slow\" could not be read just now",
+      1 },
+    { "lookup failed and a bad duration", "CREATE",
+      SPEC("\"targetPod\":\"slow\",\"duration\":\"0s\""), "null",
+      "FieldValueInvalid spec.duration\nwarning: spec.containerName: not checked, pod \"slow\" "
+      "could not be read just now",
+      1 },
+    { "not running yet", "CREATE", SPEC("\"targetPod\":\"starting\""), "null",
+      "allowed\nwarning: spec.containerName: container \"app\" of pod \"starting\" is not running "
+      "now",
+      1 },
+    { "pod has ended", "CREATE", SPEC("\"targetPod\":\"done\""), "null",
+      "allowed\nwarning: spec.targetPod: pod \"done\" has ended (Succeeded), there is nothing left "
+      "to profile",
+      1 },
+    { "created while being deleted", "CREATE", DELETING, "null", "allowed", 0 },
+    { "update of metadata", "UPDATE", SPEC("\"targetPod\":\"one\""),
+      "{\"metadata\":{\"name\":\"x\",\"labels\":{\"a\":\"b\"}},\"spec\":{\"targetPod\":\"one\"}}",
+      "allowed", 0 },
+    { "update of an object that breaks today's rules", "UPDATE",
+      SPEC("\"targetPod\":\"B\",\"duration\":\"69m\""),
+      SPEC("\"targetPod\":\"B\",\"duration\":\"69m\""), "allowed", 0 },
+    { "update of the spec", "UPDATE", SPEC("\"targetPod\":\"one\",\"duration\":\"5m\""),
+      SPEC("\"targetPod\":\"one\""), "FieldValueForbidden spec.duration", 0 },
+    { "update while being deleted", "UPDATE", DELETING, SPEC("\"targetPod\":\"one\""), "allowed",
+      0 },
+    { "delete", "DELETE", "null", SPEC("\"targetPod\":\"B\""), "allowed", 0 },
+    { "connect", "CONNECT", "null", "null", "allowed", 0 },
+};
+
+static void verdicts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        _cleanup_buf_ struct buf body = BUF_INIT(64 * 1024), got = BUF_INIT(64 * 1024);
+        struct review_outcome outcome = { 0 };
+
+        lookups = 0;
+        make_review(cases[i].operation, cases[i].object, cases[i].old, &body);
+        _cleanup_json_ struct json_object *answer = respond(buf_str(&body), &lookup, &outcome);
+        summarise(answer, &got);
+        if (strcmp(buf_str(&got), cases[i].summary) != 0 || lookups != cases[i].lookups)
+            fail_msg("%s:\n  got  %s, %d lookups\n  want %s, %d lookups", cases[i].name,
+                     buf_str(&got), lookups, cases[i].summary, cases[i].lookups);
+        assert_string_equal(json_get_str(answer, "response.uid"), "u-1");
+        assert_string_equal(json_get_str(answer, "kind"), "AdmissionReview");
+        assert_string_equal(json_get_str(answer, "apiVersion"), "admission.k8s.io/v1");
+        assert_int_equal(outcome.allowed, json_get_bool(answer, "response.allowed", false));
+        assert_null(json_get(answer, "response.patch"));
+    }
+}
+
+/* The form of apierrors.NewInvalid, as a controller-runtime webhook answers it. */
+static void denial_has_the_native_form(void **state)
+{
+    static const char want[] =
+        "{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"response\":{"
+        "\"uid\":\"u-1\",\"allowed\":false,\"status\":{\"metadata\":{},\"status\":\"Failure\","
+        "\"message\":\"PodFlame.profilepod.io \\\"x\\\" is invalid: [spec.containerName: Required "
+        "value: pod \\\"two\\\" has 2 containers (app, sidecar); name one, spec.duration: Invalid "
+        "value: \\\"90\\\": must be hours, minutes and seconds in that order, such as 30s, 2m or "
+        "1m30s]\",\"reason\":\"Invalid\",\"details\":{\"name\":\"x\",\"group\":\"profilepod.io\","
+        "\"kind\":\"PodFlame\",\"causes\":[{\"reason\":\"FieldValueRequired\",\"message\":"
+        "\"Required value: pod \\\"two\\\" has 2 containers (app, sidecar); name one\",\"field\":"
+        "\"spec.containerName\"},{\"reason\":\"FieldValueInvalid\",\"message\":\"Invalid value: "
+        "\\\"90\\\": must be hours, minutes and seconds in that order, such as 30s, 2m or "
+        "1m30s\",\"field\":\"spec.duration\"}]},\"code\":422}}}";
+    _cleanup_buf_ struct buf body = BUF_INIT(4096), reply = BUF_INIT(REVIEW_REPLY_MAX);
+    struct review_outcome outcome = { 0 };
+    struct err e = { 0 };
+
+    (void)state;
+    make_review("CREATE", SPEC("\"targetPod\":\"two\",\"duration\":\"90\""), "null", &body);
+    assert_int_equal(review_respond(body.data, body.len, &lookup, &reply, &outcome, &e), 0);
+    assert_string_equal(buf_str(&reply), want);
+    assert_int_equal(outcome.n_problems, 2);
+    assert_int_equal(outcome.lookup, REVIEW_POD_FOUND);
+
+    buf_clear(&reply);
+    reply.max = 100;
+    assert_int_equal(review_respond(body.data, body.len, &lookup, &reply, &outcome, &e), -ENOSPC);
+}
+
+static void without_a_lookup_no_pod_is_read(void **state)
+{
+    _cleanup_buf_ struct buf body = BUF_INIT(4096);
+    struct review_outcome outcome = { 0 };
+
+    (void)state;
+    make_review("CREATE", SPEC("\"targetPod\":\"two\""), "null", &body);
+    _cleanup_json_ struct json_object *answer = respond(buf_str(&body), NULL, &outcome);
+    assert_true(outcome.allowed);
+    assert_int_equal(outcome.lookup, REVIEW_NOT_LOOKED_UP);
+}
+
+#define ENVELOPE(request)                                                                          \
+    "{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"request\":{" request   \
+    "}}"
+
+static void generated_names_are_shown(void **state)
+{
+    static const struct {
+        const char *request_name, *metadata, *name;
+    } names[] = {
+        { "", "\"generateName\":\"web-\"", "web-" },
+        { "", "\"generateName\":\"web-\",\"name\":\"web-x7\"", "web-x7" },
+        { "", "", "" },
+        { "x", "\"name\":\"y\"", "x" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        _cleanup_buf_ struct buf body = BUF_INIT(4096);
+        struct review_outcome outcome = { 0 };
+
+        (void)buf_printf(&body,
+                         ENVELOPE("\"uid\":\"u\",\"kind\":" KIND ",\"name\":\"%s\",\"namespace\":"
+                                  "\"shop\",\"operation\":\"CREATE\",\"object\":{\"metadata\":{%s},"
+                                  "\"spec\":{}}"),
+                         names[i].request_name, names[i].metadata);
+        _cleanup_json_ struct json_object *answer = respond(buf_str(&body), &lookup, &outcome);
+        assert_string_equal(json_get_str(answer, "response.status.details.name"), names[i].name);
+    }
+}
+
+static void other_kinds_are_allowed(void **state)
+{
+    static const char *const bodies[] = {
+        ENVELOPE("\"uid\":\"u\",\"kind\":{\"group\":\"\",\"kind\":\"Pod\"},\"operation\":"
+                 "\"CREATE\",\"object\":{\"spec\":{}}"),
+        ENVELOPE("\"uid\":\"u\",\"kind\":" KIND ",\"subResource\":\"status\",\"operation\":"
+                 "\"UPDATE\",\"object\":{\"spec\":{}},\"oldObject\":{\"spec\":{\"a\":1}}"),
+        ENVELOPE("\"uid\":\"u\",\"operation\":\"CREATE\""),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        struct review_outcome outcome = { 0 };
+        _cleanup_json_ struct json_object *answer = respond(bodies[i], &lookup, &outcome);
+
+        assert_true(json_get_bool(answer, "response.allowed", false));
+    }
+}
+
+static void malformed_reviews_are_refused(void **state)
+{
+    static const struct {
+        const char *body, *message;
+    } bad[] = {
+        { "", "AdmissionReview: JSON: empty" },
+        { "{", "AdmissionReview: JSON: " },
+        { "[]", "AdmissionReview: not a JSON object" },
+        { "null", "AdmissionReview: not a JSON object" },
+        { "{}", "AdmissionReview: kind and apiVersion must be" },
+        { "{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1beta1\"}",
+          "AdmissionReview: kind and apiVersion must be" },
+        { "{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\"}",
+          "AdmissionReview: request is missing" },
+        { ENVELOPE("\"operation\":\"CREATE\""), "AdmissionReview: request.uid" },
+        { ENVELOPE("\"uid\":7,\"operation\":\"CREATE\""), "AdmissionReview: request.uid" },
+        { ENVELOPE("\"uid\":\"u\\u0000\",\"operation\":\"CREATE\""),
+          "AdmissionReview: request.uid" },
+        { ENVELOPE("\"uid\":\"u\""), "AdmissionReview: request.operation is missing" },
+        { ENVELOPE("\"uid\":\"u\",\"operation\":\"CREATE\",\"kind\":" KIND),
+          "AdmissionReview: request.object is missing" },
+        { ENVELOPE("\"uid\":\"u\",\"operation\":\"CREATE\",\"object\":[],\"kind\":" KIND),
+          "AdmissionReview: request.object is missing" },
+        { ENVELOPE("\"uid\":\"u\",\"operation\":\"UPDATE\",\"object\":{},\"kind\":" KIND),
+          "AdmissionReview: request.oldObject is missing" },
+        { ENVELOPE("\"uid\":\"\xff\",\"operation\":\"DELETE\""), "AdmissionReview: JSON: " },
+        { "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+          "AdmissionReview: JSON: " },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        _cleanup_buf_ struct buf reply = BUF_INIT(REVIEW_REPLY_MAX);
+        struct review_outcome outcome = { .n_problems = -7 };
+        struct err e = { 0 };
+
+        assert_int_equal(
+            review_respond(bad[i].body, strlen(bad[i].body), &lookup, &reply, &outcome, &e),
+            -EINVAL);
+        if (strncmp(e.msg, bad[i].message, strlen(bad[i].message)) != 0)
+            fail_msg("%s:\n  got  %s\n  want %s", bad[i].body, e.msg, bad[i].message);
+        assert_int_equal(outcome.n_problems, -7);
+        assert_int_equal(reply.len, 0);
+    }
+}
+
+static void values_are_counted_before_they_are_built(void **state)
+{
+    _cleanup_buf_ struct buf body = BUF_INIT(1 << 20), reply = BUF_INIT(REVIEW_REPLY_MAX);
+    struct review_outcome outcome = { 0 };
+    struct err e = { 0 };
+
+    (void)state;
+    (void)buf_add_str(&body, ENVELOPE("\"uid\":\"u\",\"operation\":\"DELETE\",\"x\":\"\\\\\\\""));
+    body.len -= 4; /* back into the string */
+    for (int i = 0; i < 2 * REVIEW_VALUES_MAX; i++)
+        (void)buf_add_str(&body, i % 2 ? "{,[" : "\\\"{");
+    (void)buf_add_str(&body, "\"}}");
+    assert_int_equal(review_respond(body.data, body.len, NULL, &reply, &outcome, &e), 0);
+
+    buf_clear(&body);
+    (void)buf_add_str(&body, "[\"\\");
+    (void)buf_add_str(&body, "\"\",{}");
+    for (int i = 0; i < REVIEW_VALUES_MAX; i++)
+        (void)buf_add_str(&body, ",1");
+    assert_int_equal(review_respond(body.data, body.len, NULL, &reply, &outcome, &e), -EINVAL);
+    assert_string_equal(e.msg, "AdmissionReview: more than 20000 values");
+    assert_int_equal(review_respond("\"a\\", 3, NULL, &reply, &outcome, &e), -EINVAL);
+    assert_int_equal(review_respond("\"", 1, NULL, &reply, &outcome, &e), -EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(verdicts),
+        cmocka_unit_test(denial_has_the_native_form),
+        cmocka_unit_test(without_a_lookup_no_pod_is_read),
+        cmocka_unit_test(generated_names_are_shown),
+        cmocka_unit_test(other_kinds_are_allowed),
+        cmocka_unit_test(malformed_reviews_are_refused),
+        cmocka_unit_test(values_are_counted_before_they_are_built),
+    };
+
+    return cmocka_run_group_tests_name("review", tests, NULL, NULL);
+}
