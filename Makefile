@@ -113,12 +113,14 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 missing_packages = $(shell dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) 2>/dev/null | \
   awk -v all='$(PACKAGES)' '/install ok installed/ { sub(/:.*/, "", $$1); have[$$1] = 1 } END { n = split(all, p, " "); for (i = 1; i <= n; i++) if (!have[p[i]]) printf "%s ", p[i] }')
 
-deps: ## install every package that building, testing and the demo need (apt; sudo when not root)
+deps: ## install all that building, testing and the demo need (apt; sudo when not root)
 	$(SUDO) apt-get update
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(PACKAGES)
+	$(SUDO) e2e/cluster/install-go
 
 have-deps:
-	@if [ -n "$(missing_packages)" ]; then echo "installing: $(missing_packages)"; $(MAKE) --no-print-directory deps; fi
+	@if [ -n "$(missing_packages)" ]; then echo "installing: $(missing_packages)"; $(MAKE) --no-print-directory deps; \
+	else $(SUDO) e2e/cluster/install-go; fi
 
 demo: have-deps ## the main job: a cluster (yours with KUBECONFIG), a hot pod, its flame graph in build/demo
 	@$(MAKE) --no-print-directory all
