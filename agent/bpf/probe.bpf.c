@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * probe: runs at each tick of the sampling clock on the CPU that it interrupts, and hands one
+ * record to user space when the interrupted task is in scope.
+ */
+#include "agent/bpf/kernel.bpf.h"
+#include "agent/bpf/pid.bpf.h"
+#include "agent/bpf/record.h"
+#include "agent/bpf/scope.bpf.h"
+#include "agent/bpf/unwind.bpf.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+/* bpf_get_stack() and the probe reads are for programs under a GPL-compatible licence. */
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 1 << 20); /* user space sets it by the number of CPUs */
+} records SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct record_counters);
+} counters SEC(".maps");
+
+/* A record under construction. One more slot than needed keeps the verifier's arithmetic simple. */
+struct scratch {
+    struct record record;
+    __u64 pcs[RECORD_KERNEL_MAX + 1 + RECORD_USER_MAX];
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct scratch);
+} scratches SEC(".maps");
+
+/* The address space that a pid had when it was sampled last. */
+struct address_space {
+    __u64 mm;
+    __u32 generation;
+    __u32 pad;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, RECORD_PIDS_MAX);
+    __type(key, __u32);
+    __type(value, struct address_space);
+} address_spaces SEC(".maps");
+
+/* True when it is new, so that user space must look at the process before it is gone. */
+static __always_inline bool meet(struct task_struct *task, __u32 pid, __u32 *ret_generation)
+{
+    struct address_space now = { .mm = (__u64)BPF_CORE_READ(task, mm) };
+    struct address_space *last = bpf_map_lookup_elem(&address_spaces, &pid);
+
+    if (last && (last->mm == now.mm || !now.mm)) { /* no mm: it exits */
+        *ret_generation = last->generation;
+        return false;
+    }
+    if (last)
+        now.generation = last->generation + 1;
+    *ret_generation = now.generation;
+    (void)bpf_map_update_elem(&address_spaces, &pid, &now, BPF_ANY);
+    return true;
+}
+
+static __always_inline void describe(struct record *r, struct task_struct *task,
+                                     struct task_struct *leader)
+{
+    r->time_ns = bpf_ktime_get_ns();
+    r->tid = pid_of(task);
+    r->ppid = pid_of(BPF_CORE_READ(leader, real_parent, group_leader));
+    r->flags = BPF_CORE_READ(leader, flags) & PF_FORKNOEXEC ? RECORD_FORKED : 0;
+    BPF_CORE_READ_STR_INTO(&r->comm, leader, comm);
+    BPF_CORE_READ_STR_INTO(&r->thread_comm, task, comm);
+}
+
+SEC("perf_event")
+int on_tick(void *ctx)
+{
+    __u32 zero = 0;
+    struct task_struct *task = (void *)bpf_get_current_task();
+    struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+    __u32 pid = pid_of(leader);
+
+    if (!scope_has(task, leader, pid))
+        return 0;
+
+    struct record_counters *counts = bpf_map_lookup_elem(&counters, &zero);
+    struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
+
+    if (!counts || !scratch)
+        return 0;
+    if (!pid) {
+        counts->lost_exiting++;
+        return 0;
+    }
+
+    struct record *r = &scratch->record;
+    enum record_stop stop;
+    bool is_new;
+
+    r->pid = pid;
+    is_new = meet(task, pid, &r->generation);
+    describe(r, task, leader);
+
+    long bytes = bpf_get_stack(ctx, scratch->pcs, RECORD_KERNEL_MAX * sizeof(__u64), 0);
+    __u32 n_kernel = bytes > 0 ? ((__u32)bytes / sizeof(__u64)) & 127 : 0;
+    __u32 n_user = unwind_user(ctx, scratch->pcs + n_kernel, &stop) & 127;
+
+    r->n_kernel = n_kernel;
+    r->n_user = n_user;
+    r->stop = stop;
+
+    /* A wake-up for each record would cost more than the record: one when user space must hurry. */
+    __u64 flags = BPF_RB_NO_WAKEUP;
+    __u64 size = sizeof(*r) + (n_kernel + n_user) * sizeof(__u64);
+
+    if (is_new || bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) >
+                      bpf_ringbuf_query(&records, BPF_RB_RING_SIZE) / 4)
+        flags = BPF_RB_FORCE_WAKEUP;
+    if (bpf_ringbuf_output(&records, scratch, size, flags) < 0)
+        counts->lost_full++;
+    return 0;
+}
+
+/* parent, child */
+SEC("raw_tp/sched_process_fork")
+int on_fork(__u64 *ctx)
+{
+    __u32 zero = 0;
+    struct record_counters *counts = bpf_map_lookup_elem(&counters, &zero);
+
+    if (counts)
+        scope_fork((struct task_struct *)ctx[0], (struct task_struct *)ctx[1], counts);
+    return 0;
+}

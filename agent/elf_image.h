@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * elf_image: what the agent needs of an ELF file: how file offsets become virtual addresses, and
+ * which function covers an address.
+ *
+ * Input is untrusted: it comes from inside somebody's container, and may change while it is read.
+ * So nothing is mapped, headers go through libelf, tables are streamed in pieces, and every count
+ * is bounded. Names are found for a batch of addresses in one pass over the symbols, so that the
+ * memory taken depends on the addresses asked for, never on the size of the binary.
+ *
+ * "vaddr" is an address as the ELF file has it, "off" an offset into the file.
+ */
+#pragma once
+
+#include "lib/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    ELF_IMAGE_SEGMENTS_MAX = 64,
+    ELF_IMAGE_SECTIONS_MAX = 65536,
+    ELF_IMAGE_TABLES_MAX = 4, /* symbol tables */
+    ELF_IMAGE_SYMBOLS_MAX = 8 * 1024 * 1024,
+    ELF_IMAGE_NAME_MAX = 1024, /* a longer name is cut */
+};
+
+struct elf_segment {
+    uint64_t off, vaddr, file_size;
+};
+
+/* Where code of a section without symbol sizes ends. */
+struct elf_section {
+    uint64_t vaddr, end;
+    bool executable;
+};
+
+struct elf_symbol_table {
+    uint64_t off, n_symbols;
+    uint64_t names_off, names_size;
+};
+
+struct elf_image {
+    struct elf_segment segments[ELF_IMAGE_SEGMENTS_MAX];
+    size_t n_segments;
+    struct elf_section *sections; /* owned; by section index */
+    size_t n_sections;
+    struct elf_symbol_table tables[ELF_IMAGE_TABLES_MAX];
+    size_t n_tables;
+    bool is_64_bit;
+    bool has_go; /* built by the Go toolchain */
+};
+
+/* Reads the headers of the file behind @fd, which stays the caller's. -EINVAL: not an ELF image of
+ * this machine's byte order. */
+int elf_image_read(int fd, struct elf_image *ret_image, struct err *e) WARN_UNUSED;
+void elf_image_release(struct elf_image *image); /* safe on a zeroed image */
+
+/* False: no segment holds that part of the file. */
+bool elf_image_vaddr(const struct elf_image *image, uint64_t off, uint64_t *ret_vaddr);
+
+/* One address to be named. */
+struct elf_query {
+    uint64_t vaddr;
+    char *name; /* out: owned by the caller; stays NULL when no function covers vaddr */
+};
+
+/*
+ * Names every query that a function symbol covers: of those the one that starts last; of several
+ * with one start, a global one. A symbol without a size reaches to the next symbol or the end of
+ * its section. @queries are sorted by vaddr. What cannot be read is left without a name.
+ */
+void elf_image_name(int fd, const struct elf_image *image, struct elf_query *queries,
+                    size_t n_queries);

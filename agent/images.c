@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/images.h"
+
+#include "agent/proc_file.h"
+#include "lib/cleanup.h"
+#include "lib/mem.h"
+
+#include <assert.h>
+#include <elf.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <uthash.h>
+
+struct image_key {
+    uint64_t inode;
+    uint32_t dev_major, dev_minor;
+};
+
+struct entry {
+    struct image_key key;
+    struct image image;
+    uint32_t index;
+    UT_hash_handle hh;
+};
+
+struct images {
+    struct entry *by_key;
+    struct entry *all[IMAGES_MAX];
+    uint32_t n;
+};
+
+struct images *images_new(void)
+{
+    return mem_zalloc(sizeof(struct images));
+}
+
+void images_free(struct images *images)
+{
+    if (!images)
+        return;
+    HASH_CLEAR(hh, images->by_key);
+    for (uint32_t i = 0; i < images->n; i++) {
+        if (images->all[i]->image.fd >= 0)
+            (void)close(images->all[i]->image.fd);
+        elf_image_release(&images->all[i]->image.elf);
+        free(images->all[i]);
+    }
+    free(images);
+}
+
+static bool is_vdso(const struct proc_map *map)
+{
+    return map->path_len == 6 && memcmp(map->path, "[vdso]", 6) == 0;
+}
+
+/*
+ * The kernel maps the same vdso into every process of one kind, so a copy of our own stands for
+ * it, and nothing is read from the target's memory. Its headers end at the section table.
+ */
+static int open_vdso(void)
+{
+    unsigned long at = getauxval(AT_SYSINFO_EHDR);
+    int fd = memfd_create("vdso", MFD_CLOEXEC);
+
+    if (at == 0 || fd < 0) {
+        if (fd >= 0)
+            (void)close(fd);
+        return -1;
+    }
+
+    const Elf64_Ehdr *header = (const void *)at; /* NOLINT(performance-no-int-to-ptr) */
+    size_t size = header->e_shoff + (size_t)header->e_shentsize * header->e_shnum;
+
+    if (write(fd, header, size) != (ssize_t)size) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+uint32_t images_add(struct images *images, pid_t pid, const struct proc_map *map)
+{
+    struct image_key key;
+    struct entry *entry;
+
+    memset(&key, 0, sizeof(key));
+    key.inode = map->inode;
+    key.dev_major = map->dev_major;
+    key.dev_minor = map->dev_minor;
+    if (map->inode == 0 && !is_vdso(map))
+        return IMAGE_NONE;
+    HASH_FIND(hh, images->by_key, &key, sizeof(key), entry);
+    if (!entry) {
+        if (images->n == IMAGES_MAX)
+            return IMAGE_NONE;
+        entry = mem_zalloc(sizeof(*entry));
+        entry->key = key;
+        entry->image.fd = is_vdso(map) ? open_vdso() : proc_file_open_mapped(pid, map);
+        proc_maps_display_name(map, entry->image.name, sizeof(entry->image.name));
+        entry->index = images->n;
+        HASH_ADD(hh, images->by_key, key, sizeof(entry->key), entry);
+        images->all[images->n++] = entry;
+    }
+    return entry->index;
+}
+
+const struct image *images_get(struct images *images, uint32_t index)
+{
+    assert(index < images->n);
+    struct image *image = &images->all[index]->image;
+    struct err ignored = { 0 };
+
+    if (!image->was_read && image->fd >= 0 && elf_image_read(image->fd, &image->elf, &ignored) < 0)
+        image->elf = (struct elf_image){ 0 }; /* not ELF: its frames keep file offsets for names */
+    image->was_read = true;
+    return image;
+}
+
+uint32_t images_count(const struct images *images)
+{
+    return images->n;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * images: the files that the profiled processes run code from, each once.
+ *
+ * A file is known by the device and inode that /proc/PID/maps shows. It is opened when its mapping
+ * is first seen, and the descriptor is kept: so it can be read after the process has exited and the
+ * file was deleted, and its inode cannot become another file's.
+ */
+#pragma once
+
+#include "agent/elf_image.h"
+#include "agent/proc_maps.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { IMAGES_MAX = 2048, IMAGE_NONE = UINT32_MAX };
+
+struct image {
+    char name[128];       /* for [name+0x1234]; "[vdso]" is "vdso" */
+    int fd;               /* -1: could not be opened */
+    struct elf_image elf; /* empty while not read, or when it is no ELF file */
+    bool was_read;
+};
+
+struct images;
+struct images *images_new(void);
+void images_free(struct images *images); /* NULL is fine */
+
+/* The index of the image behind a mapping of @pid's, opened when it is new; IMAGE_NONE for a
+ * mapping without a file, and when there are IMAGES_MAX. "[vdso]" is an image too. */
+uint32_t images_add(struct images *images, pid_t pid, const struct proc_map *map);
+
+/* Borrowed; its headers have been read. */
+const struct image *images_get(struct images *images, uint32_t index);
+uint32_t images_count(const struct images *images);

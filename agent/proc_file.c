@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/proc_file.h"
+
+#include "lib/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+ssize_t proc_file_read(pid_t pid, const char *name, char *text, size_t size)
+{
+    char path[64];
+    size_t len = 0;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    while (len + 1 < size) {
+        ssize_t n = read(fd, text + len, size - 1 - len);
+
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        len += (size_t)n;
+    }
+    text[len] = '\0';
+    return (ssize_t)len;
+}
+
+bool proc_file_exists(pid_t pid)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d", pid);
+    return access(path, F_OK) == 0;
+}
+
+/* The last number on the line of /proc/PID/status that starts with @key. */
+static pid_t status_number(pid_t pid, const char *key)
+{
+    char text[4096];
+    pid_t number = 0;
+
+    if (proc_file_read(pid, "status", text, sizeof(text)) <= 0)
+        return 0;
+
+    /* The name is the first line and cannot hold a newline: the kernel escapes it. */
+    char *line = strstr(text, key);
+    if (!line)
+        return 0;
+    line += strlen(key);
+    line[strcspn(line, "\n")] = '\0';
+    for (char *end;; line = end) {
+        long value = strtol(line, &end, 10);
+
+        if (end == line)
+            return number;
+        number = (pid_t)value;
+    }
+}
+
+pid_t proc_file_ppid(pid_t pid)
+{
+    return status_number(pid, "\nPPid:");
+}
+
+pid_t proc_file_nspid(pid_t pid)
+{
+    return status_number(pid, "\nNSpid:");
+}
+
+/* Opens what an O_PATH descriptor stands for, if it is a regular file. */
+static int reopen_regular(int path_fd)
+{
+    struct stat st;
+    char self[64];
+
+    if (fstat(path_fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EINVAL;
+    (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", path_fd);
+    int fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    return fd < 0 ? -errno : fd;
+}
+
+int proc_file_open_in_root(pid_t pid, const char *path)
+{
+    struct open_how how = { .flags = O_PATH | O_CLOEXEC,
+                            .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+    char root[64];
+
+    (void)snprintf(root, sizeof(root), "/proc/%d/root", pid);
+    _cleanup_close_ int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root_fd < 0)
+        return -errno;
+
+    _cleanup_close_ int path_fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+    if (path_fd < 0)
+        return -errno;
+    return reopen_regular(path_fd);
+}
+
+/* A link of the kernel's to the mapped file itself, whatever became of its name. */
+static int open_map_file(pid_t pid, const struct proc_map *map)
+{
+    char link[96];
+
+    (void)snprintf(link, sizeof(link), "/proc/%d/map_files/%llx-%llx", pid,
+                   (unsigned long long)map->start, (unsigned long long)map->end);
+    _cleanup_close_ int path_fd = open(link, O_PATH | O_CLOEXEC);
+    return path_fd < 0 ? -errno : reopen_regular(path_fd);
+}
+
+/*
+ * Overlay file systems (every container's root) show another device and inode in maps than stat()
+ * does, depending on the kernel; there the name must do.
+ */
+static bool is_same_file(int fd, const struct proc_map *map)
+{
+    struct statfs fs;
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return false;
+    if (st.st_ino == map->inode && major(st.st_dev) == map->dev_major &&
+        minor(st.st_dev) == map->dev_minor)
+        return true;
+    return fstatfs(fd, &fs) == 0 &&
+           (fs.f_type == OVERLAYFS_SUPER_MAGIC || fs.f_type == BTRFS_SUPER_MAGIC);
+}
+
+int proc_file_open_mapped(pid_t pid, const struct proc_map *map)
+{
+    char path[PATH_MAX];
+    int fd = open_map_file(pid, map);
+
+    if (fd >= 0)
+        return fd;
+    if (!proc_maps_path(map, path, sizeof(path)) || *path != '/')
+        return -ENOENT;
+
+    _cleanup_close_ int named = proc_file_open_in_root(pid, path);
+    if (named < 0)
+        return named;
+    if (!is_same_file(named, map))
+        return -ESTALE;
+    return take_fd(named);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * proc_file: reads what /proc/PID holds, and opens files of a process as that process sees them.
+ *
+ * The process is hostile: it may be gone, or have become another, and a path of its choice may lead
+ * to a device, a FIFO, or out of its root. So a path is resolved inside its root (openat2) and
+ * looked at before it is opened for reading; only regular files are.
+ */
+#pragma once
+
+#include "agent/proc_maps.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { PROC_FILE_TEXT_MAX = 64 * 1024 };
+
+/* Reads /proc/@pid/@name as text, cut at @size - 1 bytes. The length, or a negative errno. */
+ssize_t proc_file_read(pid_t pid, const char *name, char *text, size_t size);
+
+bool proc_file_exists(pid_t pid);
+pid_t proc_file_ppid(pid_t pid);  /* 0: gone, or outside of our PID namespace */
+pid_t proc_file_nspid(pid_t pid); /* as its own, innermost PID namespace numbers it; 0: gone */
+
+/* A regular file in the process's root; the descriptor, or a negative errno. */
+int proc_file_open_in_root(pid_t pid, const char *path);
+
+/* The file that is mapped there: that very one, or a negative errno (-ESTALE: another is in its
+ * place). */
+int proc_file_open_mapped(pid_t pid, const struct proc_map *map);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * process: what is known of each profiled process: its name and where its code is mapped.
+ *
+ * /proc/PID/maps is read when the first sample of a process arrives, at once, since the process may
+ * live shortly; and again when an address lies outside of what is known (dlopen, a JIT), but not
+ * more often than it helps. A process that was gone before has the mappings of its parent, when it
+ * never called exec; else none, and its frames stay without names.
+ */
+#pragma once
+
+#include "agent/bpf/record.h"
+#include "agent/images.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { PROCESS_MAPPINGS_MAX = 16384, PROCESSES_MAX = 65536 };
+
+struct mapping {
+    uint64_t start, end, off;
+    uint32_t image; /* IMAGE_NONE: code without a file, made at run time */
+};
+
+struct process {
+    pid_t pid;
+    uint32_t generation;
+    uint32_t index;
+    char comm[RECORD_COMM_SIZE];
+    struct mapping *mappings; /* owned, sorted by start */
+    size_t n_mappings;
+    int perf_map_fd; /* -1 while there is none */
+    uint64_t next_read_ns, read_interval_ns;
+    uint64_t next_perf_map_ns;
+};
+
+struct processes;
+struct processes *processes_new(struct images *images); /* borrows the images */
+void processes_free(struct processes *processes);       /* NULL is fine */
+
+/* The process that a record is of, met for the first time or not. NULL: there are PROCESSES_MAX. */
+struct process *processes_get(struct processes *processes, const struct record *record);
+
+/* The mapping that holds a user address, or NULL. May read the maps again. */
+const struct mapping *processes_find(struct processes *processes, struct process *process,
+                                     uint64_t addr, uint64_t now_ns);
+
+/* Opens the perf map while the process is there to lead to it. */
+void process_open_perf_map(struct process *process, uint64_t now_ns);
+
+struct process *processes_at(const struct processes *processes, uint32_t index);
+uint32_t processes_count(const struct processes *processes);

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/profile.h"
+
+#include "agent/images.h"
+#include "agent/names.h"
+#include "agent/process.h"
+#include "agent/stacks.h"
+#include "lib/cleanup.h"
+#include "lib/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FRAMES_MAX = RECORD_USER_MAX + RECORD_KERNEL_MAX };
+
+struct profile {
+    struct images *images;
+    struct processes *processes;
+    struct stacks *stacks;
+    int64_t samples;
+    int64_t lost; /* a table here was full */
+    uint64_t last_ns;
+};
+
+struct profile *profile_new(void)
+{
+    struct profile *p = mem_zalloc(sizeof(*p));
+
+    p->images = images_new();
+    p->processes = processes_new(p->images);
+    p->stacks = stacks_new();
+    return p;
+}
+
+void profile_free(struct profile *p)
+{
+    if (!p)
+        return;
+    stacks_free(p->stacks);
+    processes_free(p->processes);
+    images_free(p->images);
+    free(p);
+}
+
+static struct place user_place(struct profile *p, struct process *process, uint64_t addr,
+                               uint64_t now_ns)
+{
+    const struct mapping *m = processes_find(p->processes, process, addr, now_ns);
+
+    if (!m)
+        return (struct place){ PLACE_UNKNOWN, process->index, addr };
+    if (m->image != IMAGE_NONE)
+        return (struct place){ PLACE_IMAGE, m->image, addr - m->start + m->off };
+    process_open_perf_map(process, now_ns);
+    return (struct place){ PLACE_JIT, process->index, addr };
+}
+
+/*
+ * All addresses but the interrupted one are return addresses: behind the call, which may be the
+ * last instruction of its function. One less is inside the call.
+ */
+static bool collect(struct profile *p, struct process *process, const struct record *r,
+                    const uint64_t *pcs, uint32_t *places)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = r->n_user; i > 0; i--) {
+        uint64_t addr = pcs[r->n_kernel + i - 1] - (i > 1);
+
+        if (!stacks_place(p->stacks, user_place(p, process, addr, r->time_ns), &places[n++]))
+            return false;
+    }
+    for (uint32_t i = r->n_kernel; i > 0; i--) {
+        struct place place = { PLACE_KERNEL, 0, pcs[i - 1] - (i > 1) };
+
+        if (!stacks_place(p->stacks, place, &places[n++]))
+            return false;
+    }
+    return true;
+}
+
+void profile_add(struct profile *p, const struct record *r, const uint64_t *pcs)
+{
+    struct process *process = processes_get(p->processes, r);
+    uint32_t places[FRAMES_MAX];
+
+    p->last_ns = r->time_ns;
+    if (!process || r->n_user > RECORD_USER_MAX || r->n_kernel > RECORD_KERNEL_MAX ||
+        !collect(p, process, r, pcs, places) ||
+        !stacks_add(p->stacks, process->index, r->stop == RECORD_STOP_FULL, places,
+                    (uint32_t)r->n_user + r->n_kernel)) {
+        p->lost++;
+        return;
+    }
+    p->samples++;
+}
+
+int64_t profile_samples(const struct profile *p)
+{
+    return p->samples;
+}
+
+/* What the last step needs for each stack. */
+struct build {
+    const struct profile *profile;
+    const struct name *names;
+    struct flame *flame;
+    struct result_profile *result;
+};
+
+/* A run of frames that the kernel does not name says no more than one of them. */
+static bool repeats(const struct name *name, const struct flame_frame *last)
+{
+    return name->kind == FLAME_KERNEL && !name->known && last->kind == FLAME_KERNEL &&
+           strcmp(last->name, name->text) == 0;
+}
+
+static void build_stack(void *arg, const struct stack *stack)
+{
+    const struct build *b = arg;
+    const struct process *process = processes_at(b->profile->processes, stack->process);
+    struct flame_frame frames[FRAMES_MAX + 2];
+    char title[RECORD_COMM_SIZE + 16];
+    size_t n = 0;
+
+    (void)snprintf(title, sizeof(title), "%s (%d)", process->comm, process->pid);
+    frames[n++] = (struct flame_frame){ title, FLAME_PROCESS };
+    if (stack->truncated) {
+        frames[n++] = (struct flame_frame){ "[truncated]", FLAME_NOTE };
+        b->result->truncated += (int64_t)stack->count;
+    }
+    for (uint32_t i = 0; i < stack->n; i++) {
+        const struct name *name = &b->names[stack->places[i]];
+
+        if (!repeats(name, &frames[n - 1]))
+            frames[n++] = (struct flame_frame){ name->text, name->kind };
+    }
+    if (stack->n == 0 || !b->names[stack->places[stack->n - 1]].known)
+        b->result->unknown += (int64_t)stack->count;
+    flame_add(b->flame, frames, n, stack->count);
+}
+
+static void list_runtimes(const struct name *names, uint32_t n, struct result_profile *result)
+{
+    static const struct {
+        enum flame_kind kind;
+        const char *name;
+    } runtimes[] = { { FLAME_NATIVE, "native" }, { FLAME_GO, "go" }, { FLAME_JIT, "jit" } };
+    size_t used = 0;
+
+    for (size_t i = 0; i < sizeof(runtimes) / sizeof(runtimes[0]); i++) {
+        bool seen = false;
+
+        for (uint32_t j = 0; j < n && !seen; j++)
+            seen = names[j].kind == runtimes[i].kind;
+        if (seen)
+            (void)snprintf(result->runtimes[used++], sizeof(result->runtimes[0]), "%s",
+                           runtimes[i].name);
+    }
+}
+
+/* Processes by pid: one that called exec is still one. */
+static int64_t count_processes(const struct processes *processes)
+{
+    int64_t n = 0;
+
+    for (uint32_t i = 0; i < processes_count(processes); i++)
+        n += processes_at(processes, i)->generation == 0;
+    return n;
+}
+
+struct flame *profile_finish(struct profile *p, struct result_profile *result)
+{
+    uint32_t n = stacks_n_places(p->stacks);
+    struct name *names = names_resolve(p->stacks, p->images, p->processes);
+    struct flame *flame = flame_new();
+    struct build build = { p, names, flame, result };
+
+    result->samples = p->samples;
+    result->lost += p->lost;
+    result->processes = count_processes(p->processes);
+    stacks_each(p->stacks, build_stack, &build);
+    list_runtimes(names, n, result);
+    names_free(names, n);
+    return flame;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/sampler.h"
+
+#include "agent/bpf/probe.skel.h"
+#include "agent/permission.h"
+#include "lib/mem.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+    RING_BYTES_PER_CPU = 128 * 1024, /* over half a second of the largest records at 99 Hz */
+    RING_BYTES_MIN = 1 << 20,
+    RING_BYTES_MAX = 16 << 20,
+};
+
+struct sampler {
+    struct probe *probe;
+    struct ring_buffer *ring;
+    struct bpf_link **ticks; /* of each CPU; NULL while not attached */
+    int *events;             /* of each CPU; -1 where the CPU is offline */
+    int n_cpus;
+    bool uses_cgroup;
+    sampler_fn on_record;
+    void *arg;
+};
+
+/* What libbpf complained about last; its callback has no argument of the caller's. */
+static char libbpf_warning[256];
+
+static int keep_warning(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+    if (level == LIBBPF_WARN) {
+        (void)vsnprintf(libbpf_warning, sizeof(libbpf_warning), fmt, args);
+        libbpf_warning[strcspn(libbpf_warning, "\n")] = '\0';
+    }
+    return 0;
+}
+
+static int open_event(int cpu, int64_t frequency, int cgroup_fd)
+{
+    struct perf_event_attr attr = {
+        .type = PERF_TYPE_SOFTWARE,
+        .size = sizeof(attr),
+        .config = PERF_COUNT_SW_CPU_CLOCK,
+        .freq = 1,
+        .sample_freq = (uint64_t)frequency,
+        .disabled = 1,
+        .exclude_idle = 1,
+    };
+    unsigned long flags = PERF_FLAG_FD_CLOEXEC | (cgroup_fd >= 0 ? PERF_FLAG_PID_CGROUP : 0);
+    int fd = (int)syscall(SYS_perf_event_open, &attr, cgroup_fd, cpu, -1, flags);
+
+    return fd < 0 ? -errno : fd;
+}
+
+static void close_events(struct sampler *s)
+{
+    for (int cpu = 0; cpu < s->n_cpus; cpu++) {
+        if (s->events[cpu] >= 0)
+            (void)close(s->events[cpu]);
+        s->events[cpu] = -1;
+    }
+}
+
+/* One event a CPU; 0, or the first failure that is not "this CPU is offline". */
+static int open_events(struct sampler *s, int64_t frequency, int cgroup_fd)
+{
+    int n = 0;
+
+    for (int cpu = 0; cpu < s->n_cpus; cpu++) {
+        int fd = open_event(cpu, frequency, cgroup_fd);
+
+        if (fd == -ENODEV)
+            continue;
+        if (fd < 0) {
+            close_events(s);
+            return fd;
+        }
+        s->events[cpu] = fd;
+        n++;
+    }
+    return n > 0 ? 0 : -ENODEV;
+}
+
+static int open_clock(struct sampler *s, const struct sampler_options *options,
+                      enum result_reason *ret_reason, struct err *e)
+{
+    int code = -ENODEV;
+
+    if (options->cgroup_fd >= 0 && !options->by_pid) {
+        /* Refused where perf_event is a controller of a v1 hierarchy, or not built in. */
+        code = open_events(s, options->frequency, options->cgroup_fd);
+        s->uses_cgroup = code == 0;
+    }
+    if (code < 0)
+        code = open_events(s, options->frequency, -1);
+    if (code == 0)
+        return 0;
+    if (permission_is(code)) {
+        *ret_reason = RESULT_NO_PERMISSION;
+        return permission_explain(PERMISSION_PERF, code, "open the CPU clock (perf_event_open)", e);
+    }
+    *ret_reason = code == -EMFILE ? RESULT_INTERNAL : RESULT_KERNEL_TOO_OLD;
+    return err_set(e, code, "open the CPU clock (perf_event_open): %s", err_text(code));
+}
+
+static uint32_t ring_bytes(int n_cpus)
+{
+    uint32_t bytes = RING_BYTES_MIN;
+
+    while (bytes < RING_BYTES_MAX && bytes < (uint32_t)n_cpus * RING_BYTES_PER_CPU)
+        bytes *= 2;
+    return bytes;
+}
+
+static void configure(struct sampler *s, const struct sampler_options *options)
+{
+    struct probe *probe = s->probe;
+    struct stat st;
+
+    if (stat("/proc/self/ns/pid", &st) == 0)
+        probe->rodata->own_pidns = (uint32_t)st.st_ino;
+    if (options->by_pid)
+        probe->rodata->scope = RECORD_SCOPE_PIDS;
+    else
+        probe->rodata->scope = s->uses_cgroup ? RECORD_SCOPE_ALL : RECORD_SCOPE_MNTNS;
+    memcpy((void *)probe->rodata->scope_mntns, options->mntns, sizeof(options->mntns));
+    (void)bpf_program__set_autoload(probe->progs.on_fork, options->by_pid);
+    (void)bpf_map__set_max_entries(probe->maps.records, ring_bytes(s->n_cpus));
+}
+
+static int load(struct sampler *s, enum result_reason *ret_reason, struct err *e)
+{
+    int code;
+
+    if (access("/sys/kernel/btf/vmlinux", R_OK) < 0) {
+        *ret_reason = RESULT_KERNEL_TOO_OLD;
+        return err_set(e, -ENOENT,
+                       "read '/sys/kernel/btf/vmlinux': %s: a kernel from 5.10 on with "
+                       "CONFIG_DEBUG_INFO_BTF is needed",
+                       err_text(errno));
+    }
+    code = probe__load(s->probe);
+    if (code == 0)
+        return 0;
+    if (permission_is(code)) {
+        *ret_reason = RESULT_NO_PERMISSION;
+        return permission_explain(PERMISSION_BPF, code, "load the BPF programs", e);
+    }
+    /* An unknown map type (ring buffers came with 5.8) is -EINVAL, as is a helper. */
+    *ret_reason = code == -EINVAL || code == -ENOTSUP ? RESULT_KERNEL_TOO_OLD : RESULT_INTERNAL;
+    return err_set(e, code, "load the BPF programs: %s (%s)", err_text(code), libbpf_warning);
+}
+
+static int deliver(void *arg, void *data, size_t size)
+{
+    struct sampler *s = arg;
+    const struct record *r = data;
+
+    if (size < sizeof(*r) || size < sizeof(*r) + ((size_t)r->n_kernel + r->n_user) * 8)
+        return 0; /* not ours: no program of this sampler writes such a record */
+    s->on_record(s->arg, r, (const uint64_t *)(const void *)(r + 1));
+    return 0;
+}
+
+static int open_all(struct sampler *s, const struct sampler_options *options,
+                    enum result_reason *ret_reason, struct err *e)
+{
+    if (open_clock(s, options, ret_reason, e) < 0)
+        return e->code;
+    s->probe = probe__open();
+    if (!s->probe)
+        return err_set(e, -errno, "open the BPF programs: %s", err_text(errno));
+    configure(s, options);
+    if (load(s, ret_reason, e) < 0)
+        return e->code;
+    s->ring = ring_buffer__new(bpf_map__fd(s->probe->maps.records), deliver, s, NULL);
+    if (!s->ring)
+        return err_set(e, -errno, "map the ring buffer: %s", err_text(errno));
+    return 0;
+}
+
+int sampler_open(const struct sampler_options *options, sampler_fn on_record, void *arg,
+                 struct sampler **ret_sampler, enum result_reason *ret_reason, struct err *e)
+{
+    struct sampler *s = mem_zalloc(sizeof(*s));
+
+    libbpf_warning[0] = '\0';
+    (void)libbpf_set_print(keep_warning);
+    s->on_record = on_record;
+    s->arg = arg;
+    s->n_cpus = libbpf_num_possible_cpus();
+    if (s->n_cpus < 1)
+        s->n_cpus = 1;
+    s->ticks = mem_array((size_t)s->n_cpus, sizeof(struct bpf_link *));
+    s->events = mem_array((size_t)s->n_cpus, sizeof(*s->events));
+    memset(s->events, 0xff, (size_t)s->n_cpus * sizeof(*s->events));
+    *ret_reason = RESULT_INTERNAL;
+    if (open_all(s, options, ret_reason, e) < 0) {
+        sampler_free(s);
+        return e->code;
+    }
+    *ret_sampler = s;
+    return 0;
+}
+
+static int attach_failed(int code, const char *doing, enum result_reason *ret_reason, struct err *e)
+{
+    *ret_reason = RESULT_INTERNAL;
+    if (!permission_is(code))
+        return err_set(e, code, "%s: %s", doing, err_text(code));
+    *ret_reason = RESULT_NO_PERMISSION;
+    return permission_explain(PERMISSION_PERF, code, doing, e);
+}
+
+int sampler_follow_forks(struct sampler *s, enum result_reason *ret_reason, struct err *e)
+{
+    s->probe->links.on_fork = bpf_program__attach(s->probe->progs.on_fork);
+    if (!s->probe->links.on_fork)
+        return attach_failed(-errno, "attach to the fork tracepoint", ret_reason, e);
+    return 0;
+}
+
+int sampler_follow(struct sampler *s, pid_t pid, struct err *e)
+{
+    uint32_t key = (uint32_t)pid;
+    uint64_t started = 0;
+    int code =
+        bpf_map_update_elem(bpf_map__fd(s->probe->maps.scope_pids), &key, &started, BPF_NOEXIST);
+
+    if (code == -EEXIST)
+        return 0;
+    return code < 0 ? err_set(e, code, "follow process %d: %s", pid, err_text(code)) : 0;
+}
+
+size_t sampler_forget_dead(struct sampler *s, bool (*alive)(pid_t pid))
+{
+    int map = bpf_map__fd(s->probe->maps.scope_pids);
+    uint32_t key, next;
+    size_t n_left = 0;
+    bool more = bpf_map_get_next_key(map, NULL, &key) == 0;
+
+    for (size_t i = 0; more && i < 2 * (size_t)RECORD_PIDS_MAX; i++, key = next) {
+        more = bpf_map_get_next_key(map, &key, &next) == 0;
+        if (alive((pid_t)key))
+            n_left++;
+        else
+            (void)bpf_map_delete_elem(map, &key);
+    }
+    return n_left;
+}
+
+int sampler_start(struct sampler *s, enum result_reason *ret_reason, struct err *e)
+{
+    for (int cpu = 0; cpu < s->n_cpus; cpu++) {
+        if (s->events[cpu] < 0)
+            continue;
+        s->ticks[cpu] = bpf_program__attach_perf_event(s->probe->progs.on_tick, s->events[cpu]);
+        if (!s->ticks[cpu])
+            return attach_failed(-errno, "attach to the CPU clock", ret_reason, e);
+        s->events[cpu] = -1; /* the link owns it */
+    }
+    return 0;
+}
+
+void sampler_stop(struct sampler *s)
+{
+    for (int cpu = 0; cpu < s->n_cpus; cpu++) {
+        (void)bpf_link__destroy(s->ticks[cpu]); /* nothing is left to do about a failure */
+        s->ticks[cpu] = NULL;
+    }
+}
+
+int sampler_fd(const struct sampler *s)
+{
+    return ring_buffer__epoll_fd(s->ring);
+}
+
+void sampler_drain(struct sampler *s)
+{
+    (void)ring_buffer__consume(s->ring); /* deliver() never fails */
+}
+
+int64_t sampler_lost(const struct sampler *s)
+{
+    struct record_counters *sets = mem_array((size_t)s->n_cpus, sizeof(*sets));
+    uint32_t zero = 0;
+    uint64_t lost = 0;
+
+    if (bpf_map_lookup_elem(bpf_map__fd(s->probe->maps.counters), &zero, sets) == 0) {
+        for (int cpu = 0; cpu < s->n_cpus; cpu++)
+            lost += sets[cpu].lost_full + sets[cpu].lost_exiting + sets[cpu].lost_pids;
+    }
+    free(sets);
+    return (int64_t)lost;
+}
+
+bool sampler_uses_cgroup(const struct sampler *s)
+{
+    return s->uses_cgroup;
+}
+
+void sampler_free(struct sampler *s)
+{
+    if (!s)
+        return;
+    sampler_stop(s);
+    close_events(s);
+    ring_buffer__free(s->ring);
+    probe__destroy(s->probe);
+    free((void *)s->ticks);
+    free(s->events);
+    free(s);
+}
