@@ -8,5 +8,5 @@ int main(void)
 {
     end_on_signal();
     for (;;)
-        (void) pause();
+        (void)pause();
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * prefork: a parent that only waits, and four workers that spend 40, 30, 20 and 10 % of the time in functions of
- * their own, worker_0 to worker_3. A token goes round, so that one core is busy and the shares hold on any machine.
+ * prefork: a parent that only waits, and four workers that spend 40, 30, 20 and 10 % of the time in
+ * functions of their own, worker_0 to worker_3. A token goes round, so that one core is busy and
+ * the shares hold on any machine.
  */
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -10,7 +11,8 @@
 #include "workload.h"
 
 #define N_WORKERS 4
-#define PERCENT   50000 /* iterations: a round takes some milliseconds, its four switches next to nothing */
+#define PERCENT                                                                                    \
+    50000 /* iterations: a round takes some milliseconds, its four switches next to nothing */
 
 DISTINCT static void worker_0(void)
 {
@@ -60,13 +62,13 @@ int main(void)
         if (child < 0)
             return EXIT_FAILURE;
         if (child == 0) {
-            (void) prctl(PR_SET_PDEATHSIG, SIGKILL); /* workers never outlive the parent */
+            (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* workers never outlive the parent */
             worker_loop(workers[i], pipes[i][0], pipes[(i + 1) % N_WORKERS][1]);
             _exit(EXIT_FAILURE);
         }
     }
     if (write(pipes[0][1], "t", 1) != 1)
         return EXIT_FAILURE;
-    (void) wait(NULL);
+    (void)wait(NULL);
     return EXIT_FAILURE; /* a worker ended, which it never does by itself */
 }

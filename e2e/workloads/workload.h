@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * workload: what the test programs share. Their profiles are known beforehand, because all time goes into one
- * loop whose iterations are counted and cost the same everywhere.
+ * workload: what the test programs share. Their profiles are known beforehand, because all time
+ * goes into one loop whose iterations are counted and cost the same everywhere.
  */
 #pragma once
 
@@ -15,8 +15,9 @@
 static volatile uint64_t spin_result;
 
 /*
- * Each step waits for the multiplication of the one before, so that neither the alignment of the loop nor what
- * surrounds it changes its speed. A part of the function that calls it, never a frame of its own.
+ * Each step waits for the multiplication of the one before, so that neither the alignment of the
+ * loop nor what surrounds it changes its speed. A part of the function that calls it, never a frame
+ * of its own.
  */
 static inline __attribute__((always_inline)) void spin(uint64_t n_iterations)
 {
@@ -31,13 +32,14 @@ static inline __attribute__((always_inline)) void spin(uint64_t n_iterations)
 
 static void exit_at_once(int signal_number)
 {
-    (void) signal_number;
+    (void)signal_number;
     _exit(0);
 }
 
-/* The first process of a container ignores signals without a handler, and its pod would take 30 s to end. */
+/* The first process of a container ignores signals without a handler, and its pod would take 30 s
+ * to end. */
 static inline void end_on_signal(void)
 {
-    (void) signal(SIGTERM, exit_at_once);
-    (void) signal(SIGINT, exit_at_once);
+    (void)signal(SIGTERM, exit_at_once);
+    (void)signal(SIGINT, exit_at_once);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pause: the process that holds a pod's namespaces open. Reaps what is left to it, ends on a signal.
+ * pause: the process that holds a pod's namespaces open. Reaps what is left to it, ends on a
+ * signal.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -9,13 +10,13 @@
 
 static void on_end(int signal_number)
 {
-    (void) signal_number;
+    (void)signal_number;
     _exit(EXIT_SUCCESS);
 }
 
 static void on_child(int signal_number)
 {
-    (void) signal_number;
+    (void)signal_number;
     while (waitpid(-1, NULL, WNOHANG) > 0)
         ;
 }
@@ -29,5 +30,5 @@ int main(void)
         sigaction(SIGCHLD, &child, NULL) < 0)
         return EXIT_FAILURE;
     for (;;)
-        (void) pause(); /* returns only when a handler did */
+        (void)pause(); /* returns only when a handler did */
 }
