@@ -192,6 +192,7 @@ let zoom = ROOT; /* the row that fills the width */
 let cursor = ROOT; /* the row that the keyboard is at */
 let hover = -1;
 let icicle = false;
+let below = 0; /* how much of the extent is under the view */
 let steps = 0; /* how often Back can be used */
 let matches = null; /* the frames that match: one flag a frame; null without a search */
 let found = []; /* the rows that match */
@@ -269,16 +270,16 @@ function drawLevel(level, depth, y, width) {
 function drawFrame(row, x, y, w) {
   const frame = tree.frame[row];
   const isMatch = matches !== null && matches[frame] === 1;
-  const dim = (matches !== null && !isMatch) || (row < zoom && isInside(zoom, row));
+  const isCaller = row < zoom && isInside(zoom, row);
   const gap = w > 3 ? 1 : 0;
 
-  context.globalAlpha = dim ? 0.38 : 1;
+  context.globalAlpha = matches !== null && !isMatch ? 0.38 : isCaller ? 0.6 : 1;
   context.fillStyle = isMatch ? (isDark() ? '#c026d3' : '#e879f9') : paint(frame);
   context.fillRect(x, y, Math.max(w - gap, GAP), ROW - 1);
-  context.globalAlpha = dim ? 0.75 : 1;
+  context.globalAlpha = Math.min(1, context.globalAlpha * 2);
   if (w > 24) drawName(frame, x + 5, y + ROW / 2, w - 9);
   context.globalAlpha = 1;
-  if (row === hover || (row === cursor && document.activeElement === view)) {
+  if (row === hover || (row === cursor && (row !== zoom || document.activeElement === view))) {
     context.strokeStyle = isDark() ? '#fff' : '#000';
     context.lineWidth = row === cursor ? 2 : 1;
     context.strokeRect(x + 1, y + 1, Math.max(w - gap - 2, 1), ROW - 3);
@@ -521,6 +522,7 @@ view.addEventListener('click', (event) => {
   showTip(event.clientX, event.clientY, name(row), `${numbersOf(row).join('\n')}\nTap again to zoom.`);
 });
 view.addEventListener('scroll', () => {
+  below = extent() - view.clientHeight - view.scrollTop;
   hideTip();
   redraw();
 });
@@ -668,7 +670,10 @@ function recolor() {
 
 night.addEventListener('change', recolor);
 addEventListener('popstate', restore);
-new ResizeObserver(redraw).observe(view);
+new ResizeObserver(() => {
+  if (!icicle) view.scrollTop = extent() - view.clientHeight - below; /* a flame stands on its root */
+  draw();
+}).observe(view);
 for (const [type, on] of [['beforeprint', true], ['afterprint', false]])
   addEventListener(type, () => {
     printing = on;
