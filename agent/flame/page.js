@@ -148,16 +148,16 @@ function element(tag, text, attributes = {}) {
 
 /* Hue, saturation and lightness of each kind by day and by night; the name shifts them a little. */
 const PALETTE = {
-  process: [[220, 13, 82], [220, 10, 33]],
-  thread: [[220, 13, 88], [220, 9, 28]],
-  kernel: [[36, 88, 68], [34, 58, 40]],
-  native: [[10, 82, 74], [10, 46, 43]],
-  go: [[188, 58, 66], [190, 46, 33]],
-  jit: [[134, 42, 68], [140, 30, 34]],
-  interpreted: [[216, 76, 77], [216, 42, 44]],
-  inlined: [[336, 68, 82], [336, 30, 42]],
+  process: [[220, 13, 82], [220, 10, 36]],
+  thread: [[220, 13, 88], [220, 9, 31]],
+  kernel: [[36, 88, 68], [34, 66, 42]],
+  native: [[10, 82, 74], [10, 52, 46]],
+  go: [[188, 58, 66], [190, 52, 35]],
+  jit: [[134, 42, 68], [140, 34, 36]],
+  interpreted: [[216, 76, 77], [216, 46, 49]],
+  inlined: [[336, 68, 82], [336, 36, 46]],
   unknown: [[40, 6, 76], [40, 4, 37]],
-  note: [[268, 42, 82], [268, 24, 40]],
+  note: [[268, 42, 82], [268, 28, 44]],
 };
 const night = matchMedia('(prefers-color-scheme: dark)');
 const isDark = () => night.matches && !printing;

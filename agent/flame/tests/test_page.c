@@ -196,7 +196,7 @@ static void pruning_keeps_the_bound(void **state)
         struct page p;
 
         assert_int_equal(flame_write_html_gz(f, &header, bounds[i], &gz, &pruned, &e), 0);
-        assert_in_range(gz.len, bounds[i] / 100 * 85, bounds[i]);
+        assert_in_range(gz.len, bounds[i] / 100 * 90, bounds[i]);
         assert_true(pruned > last || i == 0);
         last = pruned;
         gunzip(&gz, &html);
