@@ -6,6 +6,7 @@
 
 const $ = (id) => document.getElementById(id);
 const ROW = 19; /* height of a frame, in CSS pixels */
+const PRINT_HEIGHT = 12000; /* browsers refuse canvases that are much higher */
 const GAP = 0.5; /* narrower frames are drawn together */
 const ROOT = 0;
 
@@ -200,7 +201,7 @@ const widths = []; /* of the names, as drawn */
 
 const levelHeight = () => tree.levels.length * ROW;
 const extent = () => Math.max(levelHeight() + 8, view.clientHeight);
-const top_of = (row) => (icicle ? 4 + tree.depth[row] * ROW : extent() - 4 - (tree.depth[row] + 1) * ROW);
+const topOf = (row) => (icicle ? 4 + tree.depth[row] * ROW : extent() - 4 - (tree.depth[row] + 1) * ROW);
 
 /* Where a row lies on the canvas; the callers of the zoomed row take the whole width. */
 function spanOf(row, width) {
@@ -230,7 +231,7 @@ function redraw() {
 }
 
 function draw() {
-  const width = view.clientWidth, height = printing ? levelHeight() + 8 : view.clientHeight;
+  const width = view.clientWidth, height = printing ? Math.min(levelHeight() + 8, PRINT_HEIGHT) : view.clientHeight;
   const ratio = devicePixelRatio || 1;
 
   $('extent').style.height = `${printing ? height : extent()}px`;
@@ -245,9 +246,9 @@ function draw() {
   context.textBaseline = 'middle';
   context.direction = 'ltr';
   if (tree.total[ROOT] === 0) return;
-  const offset = printing ? extent() - height : view.scrollTop;
+  const offset = !printing ? view.scrollTop : icicle ? 0 : extent() - height;
   tree.levels.forEach((level, depth) => {
-    const y = top_of(level[0]) - (printing && icicle ? 0 : offset);
+    const y = topOf(level[0]) - offset;
     if (y + ROW < 0 || y > height) return;
     drawLevel(level, depth, y, width);
   });
@@ -384,7 +385,7 @@ function crumb(row) {
 /* Scrolls a row into the middle half of the view, or to where the zoomed tree starts. */
 function reveal(row) {
   $('extent').style.height = `${extent()}px`;
-  const y = top_of(row), height = view.clientHeight;
+  const y = topOf(row), height = view.clientHeight;
 
   if (row === ROOT) view.scrollTop = icicle ? 0 : extent();
   else if (y < view.scrollTop + ROW || y > view.scrollTop + height - 2 * ROW)
@@ -635,11 +636,12 @@ function showHeader() {
   if (header.kernel) fact('Kernel', header.kernel, 'The Linux release of the node');
   if (header.version) fact('PodFlame', header.version, 'The version that made this page');
 
-  if (lost + truncated + unknown > taken * 0.05) {
-    const parts = [[lost, 'lost'], [truncated, 'truncated'], [unknown, 'with unnamed frames']].filter(([n]) => n > 0);
-    $('warning').textContent = `Read with care: of ${plural(taken, 'sample')}, ${parts.map(([n, what]) => `${percent(n, taken)} are ${what}`).join(', ')}.`;
+  if (taken > 0 && lost + truncated + unknown > taken * 0.05) {
+    const parts = [[lost, 'were lost'], [truncated, 'are truncated'], [unknown, 'have frames without a name']].filter(([n]) => n > 0);
+    $('warning').textContent = `Read with care: of ${plural(taken, 'sample')}, ${parts.map(([n, what]) => `${percent(n, taken)} ${what}`).join(', ')}.`;
     $('warning').hidden = false;
   }
+  if (samples === 0 && lost > 0) $('empty').textContent = 'No samples: all that were taken were lost.';
   $('empty').hidden = tree.total[ROOT] > 0;
 }
 
