@@ -22,7 +22,7 @@ V   ?= 0
 Q   := $(if $(filter 1,$(V)),,@)
 say  = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
-LIBS_operator := libmicrohttpd libcurl json-c openssl zlib yaml-0.1
+LIBS_operator := libmicrohttpd gnutls libcurl json-c openssl zlib yaml-0.1
 LIBS_agent    := libbpf libelf zlib json-c openssl
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
           -Wimplicit-fallthrough -Wnull-dereference -Wcast-align -Wundef -Wno-sign-conversion -Wno-unknown-warning-option -Wno-format-truncation
