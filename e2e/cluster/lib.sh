@@ -95,6 +95,30 @@ node_exec() {
 # The folders of the cgroup hierarchies: one on a machine with cgroup v2 only, a dozen with v1.
 cgroup_hierarchies() { findmnt --noheadings --list --output TARGET --types cgroup,cgroup2 | sort -u; }
 
+# The source may be a descriptor of a folder that no path leads to any more, so mount must not look for one.
+bind() {
+    mkdir -p "$1" "$2"
+    mount --no-canonicalize --bind "$1" "$2"
+}
+
+# private_folders SCRATCH FOLDER...: in a mount namespace of one's own, lets one write to the folders without changing
+# them for anybody else. The writes go to memory, mounted at SCRATCH. A checkout below any of them stays where it was.
+private_folders() {
+    local scratch=$1 folder
+    shift
+    exec 8<"$CHECKOUT"
+    mount -t tmpfs -o mode=755 tmpfs "$scratch"
+    for folder in "$@"; do
+        mkdir -p "$scratch/private/upper$folder" "$scratch/private/work$folder"
+        mount -t overlay overlay "$folder" -o \
+            "lowerdir=$folder,upperdir=$scratch/private/upper$folder,workdir=$scratch/private/work$folder"
+    done
+    if [ ! "$CHECKOUT" -ef /proc/self/fd/8 ]; then
+        bind /proc/self/fd/8 "$CHECKOUT"
+    fi
+    exec 8<&-
+}
+
 # One script at a time works on the cluster of a checkout. Long-running children must not inherit the descriptor.
 lock_cluster() {
     mkdir -p "$OUT"
