@@ -41,7 +41,7 @@ void permission_advice(enum permission need, uint64_t effective, const char *par
                        missing);
     else if (*lockdown && !strstr(lockdown, "[none]"))
         (void)snprintf(text, size, "the kernel is locked down (%s)", lockdown);
-    else if (need == PERMISSION_PERF && atoi(paranoid) > 2) /* NOLINT(cert-err34-c) */
+    else if (need == PERMISSION_PERF && strtol(paranoid, NULL, 10) > 2)
         (void)snprintf(text, size, "kernel.perf_event_paranoid is %s; 2 or less is needed",
                        paranoid);
     else

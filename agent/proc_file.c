@@ -47,6 +47,15 @@ bool proc_file_exists(pid_t pid)
     return access(path, F_OK) == 0;
 }
 
+int proc_file_may_look(pid_t pid)
+{
+    char root[64];
+
+    (void)snprintf(root, sizeof(root), "/proc/%d/root", pid);
+    _cleanup_close_ int fd = open(root, O_PATH | O_CLOEXEC);
+    return fd < 0 ? -errno : 0;
+}
+
 /* The last number on the line of /proc/PID/status that starts with @key. */
 static pid_t status_number(pid_t pid, const char *key)
 {

@@ -20,6 +20,11 @@ enum { PROC_FILE_TEXT_MAX = 64 * 1024 };
 ssize_t proc_file_read(pid_t pid, const char *name, char *text, size_t size);
 
 bool proc_file_exists(pid_t pid);
+
+/* May we read its memory map and its files? 0, or a negative errno: -EACCES without CAP_SYS_PTRACE.
+ */
+int proc_file_may_look(pid_t pid);
+
 pid_t proc_file_ppid(pid_t pid);  /* 0: gone, or outside of our PID namespace */
 pid_t proc_file_nspid(pid_t pid); /* as its own, innermost PID namespace numbers it; 0: gone */
 

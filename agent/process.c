@@ -19,12 +19,8 @@ enum {
 };
 #define READ_INTERVAL_MAX_NS 5000000000ULL
 
-struct key {
-    uint32_t pid, generation;
-};
-
 struct entry {
-    struct key key;
+    uint64_t key; /* pid and generation */
     struct process process;
     UT_hash_handle hh;
 };
@@ -117,6 +113,11 @@ static void inherit_mappings(const struct processes *processes, struct process *
     memcpy(p->mappings, parent->mappings, p->n_mappings * sizeof(*p->mappings));
 }
 
+static uint64_t key_of(const struct record *r)
+{
+    return (uint64_t)r->pid << 32 | r->generation;
+}
+
 static struct entry *meet(struct processes *processes, const struct record *r)
 {
     uint32_t n = processes->n;
@@ -125,7 +126,7 @@ static struct entry *meet(struct processes *processes, const struct record *r)
     if (n == PROCESSES_MAX)
         return NULL;
     entry = mem_zalloc(sizeof(*entry));
-    entry->key = (struct key){ r->pid, r->generation };
+    entry->key = key_of(r);
     entry->process = (struct process){
         .pid = (pid_t)r->pid,
         .generation = r->generation,
@@ -145,7 +146,7 @@ static struct entry *meet(struct processes *processes, const struct record *r)
 
 struct process *processes_get(struct processes *processes, const struct record *r)
 {
-    struct key key = { r->pid, r->generation };
+    uint64_t key = key_of(r);
     struct entry *entry;
 
     HASH_FIND(hh, processes->by_key, &key, sizeof(key), entry);
@@ -199,6 +200,12 @@ void process_open_perf_map(struct process *p, uint64_t now_ns)
     (void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", proc_file_nspid(p->pid));
     p->perf_map_fd = proc_file_open_in_root(p->pid, path);
     p->next_perf_map_ns = now_ns + PERF_MAP_INTERVAL_NS;
+}
+
+void process_open_late_perf_map(struct process *p)
+{
+    if (p->next_perf_map_ns > 0)
+        process_open_perf_map(p, UINT64_MAX);
 }
 
 struct process *processes_at(const struct processes *processes, uint32_t index)

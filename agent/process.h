@@ -46,8 +46,10 @@ struct process *processes_get(struct processes *processes, const struct record *
 const struct mapping *processes_find(struct processes *processes, struct process *process,
                                      uint64_t addr, uint64_t now_ns);
 
-/* Opens the perf map while the process is there to lead to it. */
+/* A sample is in code without a file: opens the perf map, while the process leads to it. Tries
+ * again once a second, for runtimes write the first line late. */
 void process_open_perf_map(struct process *process, uint64_t now_ns);
+void process_open_late_perf_map(struct process *process); /* at the end, if it was ever wanted */
 
 struct process *processes_at(const struct processes *processes, uint32_t index);
 uint32_t processes_count(const struct processes *processes);

@@ -173,6 +173,10 @@ static int64_t count_processes(const struct processes *processes)
 struct flame *profile_finish(struct profile *p, struct result_profile *result)
 {
     uint32_t n = stacks_n_places(p->stacks);
+
+    for (uint32_t i = 0; i < processes_count(p->processes); i++)
+        process_open_late_perf_map(processes_at(p->processes, i));
+
     struct name *names = names_resolve(p->stacks, p->images, p->processes);
     struct flame *flame = flame_new();
     struct build build = { p, names, flame, result };

@@ -55,20 +55,19 @@ static int find(const struct target *target, struct target_pids *ret_pids,
                 enum result_reason *ret_reason, struct err *e)
 {
     int code = -ESRCH;
-    char text[256];
 
     *ret_reason = RESULT_INTERNAL;
     if (target_find(target, ret_pids, e) < 0)
         return e->code;
     for (size_t i = 0; i < ret_pids->n; i++) {
-        code = (int)proc_file_read(ret_pids->pids[i], "maps", text, sizeof(text));
-        if (code >= 0)
+        code = proc_file_may_look(ret_pids->pids[i]);
+        if (code == 0)
             return 0;
     }
     if (!permission_is(code))
         return gone(target, ret_reason, e);
     *ret_reason = RESULT_NO_PERMISSION;
-    return permission_explain(PERMISSION_PTRACE, code, "read the target's /proc/PID/maps", e);
+    return permission_explain(PERMISSION_PTRACE, code, "look into the target's /proc/PID/root", e);
 }
 
 /*

@@ -68,7 +68,8 @@ bool stacks_place(struct stacks *stacks, struct place place, uint32_t *ret_numbe
         entry->number = n;
         HASH_ADD(hh, stacks->by_place, place, sizeof(place), entry);
         if ((n & (n - 1)) == 0)
-            stacks->places = mem_grow((void *)stacks->places, n ? (size_t)n * 2 : 1, sizeof(entry));
+            stacks->places = mem_grow((void *)stacks->places, n ? (size_t)n * 2 : 1,
+                                      sizeof(struct place_entry *));
         stacks->places[stacks->n_places++] = entry;
     }
     *ret_number = entry->number;

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* profile: records of this very process in, folded stacks out. */
+#include "agent/profile.h"
+
+#include "lib/cleanup.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+DEFINE_CLEANUP(struct profile *, profile_free)
+#define _cleanup_profile_ __attribute__((cleanup(profile_freep)))
+DEFINE_CLEANUP(struct flame *, flame_free)
+#define _cleanup_flame_ __attribute__((cleanup(flame_freep)))
+
+/* What the test pretends to have sampled. */
+__attribute__((noipa, used)) static int leaf_function(int x)
+{
+    return x * 3 + 1;
+}
+
+__attribute__((noipa, used)) static int calling_function(int x)
+{
+    return leaf_function(x) + leaf_function(x + 1);
+}
+
+enum { NOT_MAPPED = 0x10 };
+
+static struct record make_record(uint16_t n_kernel, uint16_t n_user)
+{
+    return (struct record){
+        .pid = (uint32_t)getpid(),
+        .tid = (uint32_t)getpid(),
+        .time_ns = 1000000000,
+        .n_kernel = n_kernel,
+        .n_user = n_user,
+        .comm = "workload",
+        .thread_comm = "workload",
+    };
+}
+
+static char *finish(struct profile *p, struct result_profile *result)
+{
+    struct err e = { 0 };
+    char *text = NULL;
+    size_t size = 0;
+
+    _cleanup_flame_ struct flame *flame = profile_finish(p, result);
+    FILE *out = open_memstream(&text, &size);
+    assert_int_equal(flame_write_folded(flame, out, &e), 0);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+static bool ends_with(const char *text, const char *with)
+{
+    size_t n = strlen(text), m = strlen(with);
+
+    return n >= m && strcmp(text + n - m, with) == 0;
+}
+
+static void names_frames_of_images(void **state)
+{
+    _cleanup_profile_ struct profile *p = profile_new();
+    struct record r = make_record(0, 2);
+    uint64_t pcs[] = { (uintptr_t)leaf_function + 1, (uintptr_t)calling_function + 2 };
+    struct result_profile result = { 0 };
+
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        profile_add(p, &r, pcs);
+    assert_int_equal(profile_samples(p), 5);
+
+    _cleanup_free_ char *folded = finish(p, &result);
+    char expect[128];
+    (void)snprintf(expect, sizeof(expect), "workload (%d);calling_function;leaf_function 5\n",
+                   getpid());
+    assert_string_equal(folded, expect);
+    assert_int_equal(result.samples, 5);
+    assert_int_equal(result.lost, 0);
+    assert_int_equal(result.unknown, 0);
+    assert_int_equal(result.processes, 1);
+    assert_string_equal(result.runtimes[0], "native");
+    assert_string_equal(result.runtimes[1], "");
+}
+
+static void counts_what_it_cannot_name(void **state)
+{
+    _cleanup_profile_ struct profile *p = profile_new();
+    struct record r = make_record(0, 2), empty = make_record(0, 0);
+    uint64_t pcs[] = { NOT_MAPPED, (uintptr_t)calling_function + 2 };
+    struct result_profile result = { 0 };
+
+    (void)state;
+    r.stop = RECORD_STOP_FULL;
+    profile_add(p, &r, pcs);
+    profile_add(p, &empty, pcs);
+
+    _cleanup_free_ char *folded = finish(p, &result);
+    assert_non_null(strstr(folded, ");[truncated];calling_function;[unknown+0x10] 1\n"));
+    assert_int_equal(result.samples, 2);
+    assert_int_equal(result.truncated, 1);
+    assert_int_equal(result.unknown, 2);
+}
+
+static void reads_the_maps_again_for_new_code(void **state)
+{
+    _cleanup_profile_ struct profile *p = profile_new();
+    struct record r = make_record(0, 1);
+    uint64_t pc = (uintptr_t)leaf_function;
+    struct result_profile result = { 0 };
+
+    (void)state;
+    profile_add(p, &r, &pc);
+
+    /* As a JIT does, or a library that is loaded later. */
+    void *code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(code, MAP_FAILED);
+    pc = (uintptr_t)code + 0x10;
+    profile_add(p, &r, &pc); /* too soon after the first reading */
+    r.time_ns += 60000000;
+    profile_add(p, &r, &pc);
+
+    char expect[64];
+    _cleanup_free_ char *folded = finish(p, &result);
+    (void)snprintf(expect, sizeof(expect), ");[anon+0x%llx] 1\n", (unsigned long long)pc);
+    assert_non_null(strstr(folded, expect));
+    (void)snprintf(expect, sizeof(expect), ");[unknown+0x%llx] 1\n", (unsigned long long)pc);
+    assert_non_null(strstr(folded, expect));
+    (void)munmap(code, 4096);
+}
+
+static void follows_exec_and_fork(void **state)
+{
+    _cleanup_profile_ struct profile *p = profile_new();
+    struct record r = make_record(0, 1);
+    uint64_t pc = (uintptr_t)leaf_function;
+    struct result_profile result = { 0 };
+
+    (void)state;
+    profile_add(p, &r, &pc);
+    r.generation = 1;
+    memcpy(r.comm, "after", 6);
+    profile_add(p, &r, &pc);
+    /* A child that was gone before its maps could be read: the parent's, if it never called exec.
+     */
+    r = make_record(0, 1);
+    r.ppid = r.pid;
+    r.pid = INT32_MAX;
+    r.flags = RECORD_FORKED;
+    memcpy(r.comm, "child", 6);
+    profile_add(p, &r, &pc);
+    r.pid = INT32_MAX - 1;
+    r.flags = 0;
+    memcpy(r.comm, "other", 6);
+    profile_add(p, &r, &pc);
+
+    _cleanup_free_ char *folded = finish(p, &result);
+    assert_non_null(strstr(folded, "workload ("));
+    assert_non_null(strstr(folded, "after ("));
+    assert_non_null(strstr(folded, "child (2147483647);leaf_function 1\n"));
+    assert_non_null(strstr(folded, "other (2147483646);[unknown+0x"));
+    assert_int_equal(result.samples, 4);
+    assert_int_equal(result.processes, 3);
+}
+
+static void kernel_frames_come_last(void **state)
+{
+    _cleanup_profile_ struct profile *p = profile_new();
+    struct record r = make_record(2, 1);
+    uint64_t pcs[] = { 1, 2, (uintptr_t)leaf_function };
+    struct result_profile result = { 0 };
+
+    (void)state;
+    profile_add(p, &r, pcs);
+
+    _cleanup_free_ char *folded = finish(p, &result);
+    assert_true(ends_with(folded, ");leaf_function;[kernel] 1\n"));
+    assert_int_equal(result.unknown, 1);
+}
+
+static void refuses_records_that_are_too_long(void **state)
+{
+    _cleanup_profile_ struct profile *p = profile_new();
+    struct record r = make_record(0, RECORD_USER_MAX + 1);
+    uint64_t pcs[RECORD_USER_MAX + 1] = { 0 };
+    struct result_profile result = { 0 };
+
+    (void)state;
+    profile_add(p, &r, pcs);
+
+    _cleanup_free_ char *folded = finish(p, &result);
+    assert_string_equal(folded, "");
+    assert_int_equal(result.lost, 1);
+    assert_int_equal(result.samples, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_frames_of_images),
+        cmocka_unit_test(counts_what_it_cannot_name),
+        cmocka_unit_test(reads_the_maps_again_for_new_code),
+        cmocka_unit_test(follows_exec_and_fork),
+        cmocka_unit_test(kernel_frames_come_last),
+        cmocka_unit_test(refuses_records_that_are_too_long),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
