@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/plan.h"
+
+#include "lib/json.h"
+#include "lib/podflame/rules.h"
+#include "lib/rfc3339.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SIGKILL_EXIT = 137, SIGTERM_EXIT = 143 };
+
+const char *plan_reason_name(enum plan_reason reason)
+{
+    static const char *const names[] = {
+#define X(id, name) name,
+        PLAN_REASONS(X)
+#undef X
+    };
+
+    assert(reason < PLAN_REASON_COUNT);
+    return names[reason];
+}
+
+/* --- the target --- */
+
+static PRINTF(3, 4) void target_bad(struct plan_target *t, enum plan_reason reason, const char *fmt,
+                                    ...)
+{
+    va_list args;
+
+    t->state = PLAN_TARGET_BAD;
+    t->reason = reason;
+    va_start(args, fmt);
+    (void)vsnprintf(t->message, sizeof(t->message), fmt, args);
+    va_end(args);
+}
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+    (void)snprintf(to, size, "%s", from ? from : "");
+}
+
+static const char *state_word(const struct rules_container *c, const char *pod_phase)
+{
+    if (pod_phase && strcmp(pod_phase, "Pending") == 0)
+        return "has not been started yet";
+    return c->state == RULES_TERMINATED ? "has terminated" : "is not running";
+}
+
+void plan_judge_target(const struct podflame *pf, struct json_object *pod, struct plan_target *ret)
+{
+    _cleanup_problems_ struct problems problems = { 0 };
+    const char *name = pf->spec.target_pod, *ns = pf->namespace;
+    struct rules_container c = { 0 };
+
+    *ret = (struct plan_target){ 0 };
+    if (!pod) {
+        target_bad(ret, PLAN_TARGET_NOT_FOUND,
+                   "there is no pod \"%s\" in namespace \"%s\"; check spec.targetPod", name, ns);
+        return;
+    }
+    const char *node = json_get_str(pod, "spec.nodeName");
+    const char *uid = json_get_str(pod, "metadata.uid");
+    if (!rules_resolve_container(pf->spec.container_name, name, pod, &c, &problems)) {
+        target_bad(ret, PLAN_CONTAINER_NOT_FOUND, "spec.containerName: %s",
+                   problems.n ? problems.item[0].message : "not found");
+        return;
+    }
+    if (!node || !uid || !c.container_id || c.state != RULES_RUNNING) {
+        target_bad(ret, PLAN_CONTAINER_NOT_RUNNING,
+                   "container \"%s\" of pod \"%s\" %s; only a running container can be profiled",
+                   c.name, name, state_word(&c, json_get_str(pod, "status.phase")));
+        return;
+    }
+    ret->state = PLAN_TARGET_OK;
+    copy_text(ret->node, sizeof(ret->node), node);
+    copy_text(ret->pod_uid, sizeof(ret->pod_uid), uid);
+    copy_text(ret->container_id, sizeof(ret->container_id), c.container_id);
+    copy_text(ret->container_name, sizeof(ret->container_name), c.name);
+}
+
+/* --- answers --- */
+
+static void wait_until(struct plan *p, int64_t again_s)
+{
+    *p = (struct plan){ .action = PLAN_WAIT, .again_s = again_s };
+}
+
+static void act(struct plan *p, enum plan_action action)
+{
+    *p = (struct plan){ .action = action };
+}
+
+static PRINTF(5, 6) void write_status(const struct plan_input *in, struct plan *p,
+                                      enum plan_phase phase, const char *reason, const char *fmt,
+                                      ...)
+{
+    va_list args;
+
+    *p = (struct plan){ .action = PLAN_WRITE_STATUS, .phase = phase };
+    copy_text(p->reason, sizeof(p->reason), reason);
+    va_start(args, fmt);
+    (void)vsnprintf(p->message, sizeof(p->message), fmt, args);
+    va_end(args);
+    p->event = phase != PLAN_RUNNING && strcmp(reason, in->pf->status.succeeded.reason) != 0;
+}
+
+#define FAIL(in, p, id, ...)                                                                       \
+    write_status((in), (p), PLAN_FAILED, plan_reason_name(PLAN_##id), __VA_ARGS__)
+
+/* The same status is not written again; instead, come back later. */
+static void unless_known(const struct plan_input *in, struct plan *p, int64_t again_s)
+{
+    const struct podflame_status *s = &in->pf->status;
+    const char *phase = p->phase == PLAN_RUNNING ? "Running" : "Pending";
+
+    if (strcmp(s->phase, phase) == 0 && strcmp(s->succeeded.reason, p->reason) == 0 &&
+        strcmp(s->succeeded.message, p->message) == 0)
+        wait_until(p, again_s);
+}
+
+static int64_t age_since(const char *time, int64_t now_s)
+{
+    int64_t then = 0;
+
+    return rfc3339_parse(time, &then) ? now_s - then : 0;
+}
+
+/* --- the states --- */
+
+/* Without a PodFlame, or with one that is being deleted, no agent has anything to do. */
+static void plan_orphan(const struct plan_input *in, bool certain, struct plan *p)
+{
+    if (!in->agent && in->pf && !in->gone)
+        wait_until(p, 0); /* somebody's finalizer keeps it */
+    else if (!in->agent)
+        act(p, PLAN_FORGET);
+    else if (in->agent->deleting)
+        wait_until(p, 0);
+    else if (certain)
+        act(p, PLAN_DELETE_AGENT);
+    else if (in->now_s < in->agent->created_s + PLAN_ORPHAN_GRACE_S)
+        wait_until(p, in->agent->created_s + PLAN_ORPHAN_GRACE_S);
+    else
+        act(p, PLAN_READ_PODFLAME); /* our list may be older than the agent */
+}
+
+static void plan_finished(const struct plan_input *in, struct plan *p)
+{
+    int64_t end = 0;
+
+    if (in->agent && !in->agent->deleting) {
+        act(p, PLAN_DELETE_AGENT);
+    } else if (in->pf->spec.ttl_s < 0 || !rfc3339_parse(in->pf->status.completion_time, &end)) {
+        wait_until(p, 0);
+    } else if (in->now_s < end + in->pf->spec.ttl_s) {
+        wait_until(p, end + in->pf->spec.ttl_s);
+    } else {
+        act(p, in->fresh ? PLAN_DELETE_PODFLAME : PLAN_READ_PODFLAME);
+    }
+}
+
+static void plan_target_search(const struct plan_input *in, struct plan *p)
+{
+    const struct plan_target *t = &in->target;
+    int64_t waited = age_since(in->pf->creation_timestamp, in->now_s);
+
+    if (t->state == PLAN_TARGET_UNREAD) {
+        act(p, PLAN_READ_TARGET);
+    } else if (t->state == PLAN_TARGET_OK) {
+        write_status(
+            in, p, PLAN_PENDING, plan_reason_name(PLAN_AGENT_STARTING),
+            "the agent for container \"%s\" of pod \"%s\" is about to start on node \"%s\"",
+            t->container_name, in->pf->spec.target_pod, t->node);
+        p->record_target = true;
+    } else if (waited >= in->target_wait_s) {
+        write_status(in, p, PLAN_FAILED, plan_reason_name(t->reason), "%s (waited %" PRId64 "s)",
+                     t->message, in->target_wait_s);
+    } else {
+        write_status(in, p, PLAN_PENDING, plan_reason_name(t->reason), "%s", t->message);
+        unless_known(in, p, in->now_s + PLAN_TARGET_POLL_S);
+    }
+}
+
+static void plan_launch(const struct plan_input *in, struct plan *p)
+{
+    if (in->agent_seen || strcmp(in->pf->status.phase, "Running") == 0) {
+        FAIL(in, p, AGENT_LOST,
+             "the agent pod was deleted before its result was read; create the PodFlame again");
+    } else if (in->create_error &&
+               (in->create_refused || in->now_s >= in->create_failed_s + AGENT_START_WAIT_S)) {
+        FAIL(in, p, AGENT_NOT_STARTED, "the agent pod could not be created: %s", in->create_error);
+    } else if (in->create_error) {
+        write_status(in, p, PLAN_PENDING, plan_reason_name(PLAN_AGENT_STARTING),
+                     "the agent pod cannot be created yet: %s", in->create_error);
+        unless_known(in, p, in->now_s + PLAN_TARGET_POLL_S);
+    } else {
+        act(p, in->fresh ? PLAN_CREATE_AGENT : PLAN_READ_PODFLAME);
+    }
+}
+
+static void plan_agent_waiting(const struct plan_input *in, struct plan *p)
+{
+    const struct agent_view *a = in->agent;
+    const char *node = in->pf->status.node_name;
+    int64_t deadline = a->created_s + AGENT_START_WAIT_S;
+
+    if (in->now_s >= deadline) {
+        FAIL(in, p, AGENT_NOT_STARTED,
+             "the agent pod did not start on node \"%s\" within %ds: %s%s%s", node,
+             AGENT_START_WAIT_S, a->reason[0] ? a->reason : "nothing was heard from the node",
+             a->message[0] ? ": " : "", a->message);
+        return;
+    }
+    write_status(in, p, PLAN_PENDING, plan_reason_name(PLAN_AGENT_STARTING),
+                 "the agent is starting on node \"%s\"%s%s%s%s", node, a->reason[0] ? ": " : "",
+                 a->reason, a->message[0] ? ": " : "", a->message);
+    unless_known(in, p, deadline);
+}
+
+static void plan_agent_running(const struct plan_input *in, struct plan *p)
+{
+    int64_t deadline =
+        in->agent->created_s + agent_pod_deadline_s(in->pf->spec.duration_s) + AGENT_LOST_GRACE_S;
+
+    if (in->now_s >= deadline) {
+        FAIL(
+            in, p, AGENT_LOST,
+            "nothing was heard of the agent on node \"%s\" past its deadline; check the node, then "
+            "create the PodFlame again",
+            in->pf->status.node_name);
+        return;
+    }
+    write_status(in, p, PLAN_RUNNING, plan_reason_name(PLAN_PROFILING),
+                 "profiling container \"%s\" of pod \"%s\" on node \"%s\" for %" PRId64 "s",
+                 in->pf->status.target_container_name, in->pf->spec.target_pod,
+                 in->pf->status.node_name, in->pf->spec.duration_s);
+    p->started_s = in->agent->started_s;
+    unless_known(in, p, deadline);
+}
+
+/* The agent has ended and its log holds neither a page nor an error. */
+static void plan_no_result(const struct plan_input *in, struct plan *p)
+{
+    const struct agent_view *a = in->agent;
+    const struct result_decoder *r = in->result;
+    bool tail = in->log_tail && *in->log_tail;
+
+    if (strcmp(a->reason, "OOMKilled") == 0)
+        FAIL(in, p, AGENT_KILLED,
+             "the agent was killed because it needed more than %s of memory; raise the operator's "
+             "--agent-memory, or profile for a shorter time or at a lower frequency",
+             in->memory_limit);
+    else if (strcmp(a->reason, "DeadlineExceeded") == 0)
+        FAIL(in, p, DEADLINE_EXCEEDED,
+             "the agent did not finish within %" PRId64
+             "s; profile for a shorter time or at a lower "
+             "frequency",
+             agent_pod_deadline_s(in->pf->spec.duration_s));
+    else if (a->exit_code == SIGKILL_EXIT || a->exit_code == SIGTERM_EXIT)
+        FAIL(
+            in, p, AGENT_KILLED,
+            "the agent was killed on node \"%s\" (exit code %d%s%s%s%s); create the PodFlame again",
+            in->pf->status.node_name, a->exit_code, a->reason[0] ? ", " : "", a->reason,
+            a->message[0] ? ": " : "", a->message);
+    else if (r->state == RESULT_NONE && a->exit_code != 0)
+        FAIL(in, p, AGENT_FAILED, "the agent ended with exit code %d%s%s", a->exit_code,
+             tail ? ": " : " and said nothing", tail ? in->log_tail : "");
+    else
+        FAIL(in, p, RESULT_BROKEN, "the agent's log is not whole: %s; create the PodFlame again",
+             r->state == RESULT_BROKEN ? r->why
+             : r->state == RESULT_NONE ? "it holds no result"
+                                       : "its end is missing");
+}
+
+static void plan_result(const struct plan_input *in, struct plan *p)
+{
+    const struct result_decoder *r = in->result;
+    bool cut = r->state == RESULT_NONE || r->state == RESULT_INCOMPLETE;
+
+    if (r->state == RESULT_COMPLETE && in->result_refused)
+        FAIL(in, p, RESULT_TOO_LARGE,
+             "the API server did not take the flame graph of %" PRId64 " bytes: %s; profile for a "
+             "shorter time or at a lower frequency",
+             r->profile.bytes, in->result_refused);
+    else if (r->state == RESULT_COMPLETE)
+        write_status(in, p, PLAN_SUCCEEDED, plan_reason_name(PLAN_PROFILE_READY),
+                     "%" PRId64 " samples of container \"%s\" of pod \"%s\"", r->profile.samples,
+                     in->pf->status.target_container_name, in->pf->spec.target_pod);
+    else if (r->state == RESULT_FAILED)
+        write_status(in, p, PLAN_FAILED, r->reason, "%s", r->message);
+    else if (cut && in->log_tries < PLAN_RESULT_TRIES)
+        wait_until(p, in->now_s + 1); /* the node may not have written all of it */
+    else
+        plan_no_result(in, p);
+}
+
+static void plan_agent_ended(const struct plan_input *in, struct plan *p)
+{
+    const struct agent_view *a = in->agent;
+
+    if (!a->ran)
+        FAIL(in, p, AGENT_NOT_STARTED, "node \"%s\" refused the agent pod: %s%s%s",
+             in->pf->status.node_name, a->reason[0] ? a->reason : "no reason given",
+             a->message[0] ? ": " : "", a->message);
+    else if (in->result)
+        plan_result(in, p);
+    else if (in->log_failures >= PLAN_LOG_TRIES)
+        FAIL(
+            in, p, AGENT_LOST,
+            "the agent has ended, but its log cannot be read from node \"%s\": %s; check the node, "
+            "then create the PodFlame again",
+            in->pf->status.node_name, in->log_error ? in->log_error : "no answer");
+    else if (in->log_error)
+        wait_until(p, in->now_s + (1 << in->log_failures));
+    else
+        act(p, PLAN_READ_LOG);
+}
+
+static void plan_agent(const struct plan_input *in, struct plan *p)
+{
+    switch (in->agent->state) {
+    case AGENT_WAITING:
+        plan_agent_waiting(in, p);
+        break;
+    case AGENT_RUNNING:
+        plan_agent_running(in, p);
+        break;
+    case AGENT_ENDED:
+        plan_agent_ended(in, p);
+        break;
+    }
+}
+
+void plan_next(const struct plan_input *in, struct plan *ret)
+{
+    if (!in->pf || in->gone || in->pf->deletion_timestamp[0])
+        plan_orphan(in, in->gone || in->pf, ret);
+    else if (podflame_is_finished(in->pf))
+        plan_finished(in, ret);
+    else if (in->invalid && *in->invalid)
+        FAIL(in, ret, INVALID_SPEC, "%s", in->invalid);
+    else if (in->agent)
+        plan_agent(in, ret);
+    else if (in->pf->status.target_container_id[0])
+        plan_launch(in, ret);
+    else
+        plan_target_search(in, ret);
+}
