@@ -19,6 +19,8 @@ int json_parse(const char *text, size_t len, int max_depth, struct json_object *
         return err_set(e, -ENOMEM, "JSON: no memory for a parser");
     if (len == 0 || len >= INT_MAX)
         return err_set(e, -EINVAL, "JSON: %s", len ? "too long" : "empty");
+    if (memchr(text, '\0', len)) /* json-c would stop there and call it the end */
+        return err_set(e, -EINVAL, "JSON: holds a NUL byte");
     json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     _cleanup_json_ struct json_object *value = json_tokener_parse_ex(tok, text, (int)len);
     why = json_tokener_get_error(tok);

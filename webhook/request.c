@@ -75,8 +75,12 @@ static const char *skip_string(const char *text, const char *end)
     return end;
 }
 
-/* Counts what may begin a value, well-formed or not; stops past the limit. */
-static bool has_too_many_values(const char *text, size_t len)
+/*
+ * Counts what may begin a value, well-formed or not, and stops past the limit. Text in single
+ * quotes, which json-c takes as a key even when strict, is refused: what it holds would be counted
+ * wrongly.
+ */
+static int check_values(const char *text, size_t len, struct err *e)
 {
     const char *end = text + len;
     int n = 0;
@@ -86,10 +90,14 @@ static bool has_too_many_values(const char *text, size_t len)
 
         if (c == '"')
             text = skip_string(text, end);
+        else if (c == '\'')
+            return err_set(e, -EINVAL, "JSON: single quote outside a string");
         else
             n += c == '{' || c == '[' || c == ',';
     }
-    return n > REVIEW_VALUES_MAX;
+    if (n > REVIEW_VALUES_MAX)
+        return err_set(e, -EINVAL, "JSON: more than %d values", REVIEW_VALUES_MAX);
+    return 0;
 }
 
 static int check_envelope(struct json_object *root, struct json_object *request, struct err *e)
@@ -128,9 +136,7 @@ int review_request_decode(const char *body, size_t len, struct review_request *r
 {
     _cleanup_json_ struct json_object *root = NULL;
 
-    if (has_too_many_values(body, len))
-        return err_set(e, -EINVAL, "AdmissionReview: more than %d values", REVIEW_VALUES_MAX);
-    if (json_parse(body, len, REVIEW_DEPTH_MAX, &root, e) < 0)
+    if (check_values(body, len, e) < 0 || json_parse(body, len, REVIEW_DEPTH_MAX, &root, e) < 0)
         return err_wrap(e, "AdmissionReview");
     struct json_object *request = json_get_object(root, "request");
     if (check_envelope(root, request, e) < 0)

@@ -277,6 +277,7 @@ static void malformed_reviews_are_refused(void **state)
     } bad[] = {
         { "", "AdmissionReview: JSON: empty" },
         { "{", "AdmissionReview: JSON: " },
+        { "{'\"':[1],\"x\":1}", "AdmissionReview: JSON: single quote" },
         { "[]", "AdmissionReview: not a JSON object" },
         { "null", "AdmissionReview: not a JSON object" },
         { "{}", "AdmissionReview: kind and apiVersion must be" },
@@ -336,7 +337,7 @@ static void values_are_counted_before_they_are_built(void **state)
     for (int i = 0; i < REVIEW_VALUES_MAX; i++)
         (void)buf_add_str(&body, ",1");
     assert_int_equal(review_respond(body.data, body.len, NULL, &reply, &outcome, &e), -EINVAL);
-    assert_string_equal(e.msg, "AdmissionReview: more than 20000 values");
+    assert_string_equal(e.msg, "AdmissionReview: JSON: more than 20000 values");
     assert_int_equal(review_respond("\"a\\", 3, NULL, &reply, &outcome, &e), -EINVAL);
     assert_int_equal(review_respond("\"", 1, NULL, &reply, &outcome, &e), -EINVAL);
 }

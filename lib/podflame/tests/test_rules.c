@@ -347,6 +347,59 @@ static void container_of_a_bad_spec_is_left_alone(void **state)
     compare("good", &p, "");
 }
 
+#define CRD_PATH "config/crd/bases/profilepod.io_podflames.yaml"
+
+/* @text with every run of blanks and line breaks as one blank, as YAML folds it. */
+static void fold(const char *text, struct buf *out)
+{
+    while (*text) {
+        size_t n = strcspn(text, " \n");
+
+        (void)buf_add(out, text, n);
+        text += n;
+        if (*text)
+            (void)buf_add_str(out, " ");
+        text += strspn(text, " \n");
+    }
+}
+
+/* Most users read the message of a CEL rule; it must not differ from ours. */
+static void the_crd_says_it_in_the_same_words(void **state)
+{
+    static const char *const messages[] = {
+        POD_NAME_RULE,
+        CONTAINER_NAME_RULE,
+        DURATION_RULE,
+        "must be from 1s to 1h'",
+        "supported values: \"cpu\"",
+        "must be from 1 to 999 samples a second, such as 99",
+        "must be 0 or more seconds, such as 3600",
+        "name the pod to profile; it must be in the namespace of the PodFlame",
+        "'cannot change from \"' + oldSelf.targetPod + '\" to \"' + self.targetPod + "
+        "'\": " IMMUTABLE,
+        "'cannot change from \"' + oldSelf.duration + '\" to \"' + self.duration + '\": " IMMUTABLE,
+        "'cannot change from \"' + oldSelf.event + '\" to \"' + self.event + '\": " IMMUTABLE,
+        "'cannot change from %d to %d: " IMMUTABLE "'.format([oldSelf.frequency, self.frequency])",
+        "'cannot change from unset to %d: " IMMUTABLE,
+        "'cannot change from %d to unset: " IMMUTABLE,
+        "default: 2m",
+        "default: cpu",
+        "default: 99",
+    };
+    _cleanup_buf_ struct buf crd = BUF_INIT(1 << 20);
+    _cleanup_fclose_ FILE *f = fopen(CRD_PATH, "re");
+    static char text[256 * 1024];
+
+    (void)state;
+    if (!f)
+        fail_msg("%s is not here: run the test from the top of the checkout", CRD_PATH);
+    text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+    fold(text, &crd);
+    for (size_t i = 0; i < COUNT(messages); i++)
+        if (!strstr(buf_str(&crd), messages[i]))
+            fail_msg("%s does not say: %s", CRD_PATH, messages[i]);
+}
+
 static void one_problem_and_more_read_well(void **state)
 {
     _cleanup_problems_ struct problems p = { 0 };
@@ -404,6 +457,7 @@ int main(void)
         cmocka_unit_test(container_is_resolved),
         cmocka_unit_test(long_lists_are_cut),
         cmocka_unit_test(container_of_a_bad_spec_is_left_alone),
+        cmocka_unit_test(the_crd_says_it_in_the_same_words),
         cmocka_unit_test(one_problem_and_more_read_well),
         cmocka_unit_test(quoting_disarms_every_byte),
     };
