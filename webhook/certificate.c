@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,10 +15,13 @@ struct certificate {
     gnutls_certificate_credentials_t credentials;
 };
 
+/* GnuTLS only reads the text, but takes no const. */
 static gnutls_datum_t datum(const char *text)
 {
-    return (gnutls_datum_t){ (unsigned char *)(uintptr_t)text,
-                             (unsigned)strnlen(text, PEM_MAX) }; /* GnuTLS only reads it */
+    gnutls_datum_t d = { .size = (unsigned)strnlen(text, PEM_MAX) };
+
+    memcpy(&d.data, &text, sizeof(d.data));
+    return d;
 }
 
 int certificate_new(const char *cert_pem, const char *key_pem, struct certificate **ret,

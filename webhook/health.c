@@ -101,10 +101,10 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 }
 
 static struct MHD_Daemon *listen_on(struct health *health, unsigned family,
-                                    const struct sockaddr *address)
+                                    struct sockaddr *address)
 {
     const struct MHD_OptionItem bound[] = {
-        { address ? MHD_OPTION_SOCK_ADDR : MHD_OPTION_END, 0, (void *)(uintptr_t)address },
+        { address ? MHD_OPTION_SOCK_ADDR : MHD_OPTION_END, 0, address },
         { MHD_OPTION_END, 0, NULL },
     };
 

@@ -54,11 +54,11 @@ static bool add_line(struct pod_table *table, char *line)
 int pod_table_open(const char *path, struct pod_table **ret, struct err *e)
 {
     _cleanup_fclose_ FILE *f = fopen(path, "re");
-    _cleanup_free_ char *line = NULL;
-    size_t size = 0;
 
     if (!f)
         return err_set(e, -errno, "open '%s': %s", path, err_text(errno));
+    _cleanup_free_ char *line = NULL;
+    size_t size = 0;
     struct pod_table *table = mem_zalloc(sizeof(*table));
     for (size_t n = 1; getline(&line, &size, f) >= 0; n++) {
         const char *first = line + strspn(line, BLANKS);

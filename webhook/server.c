@@ -286,10 +286,10 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *
 
 static struct MHD_Daemon *listen_on(struct webhook_server *server,
                                     const struct webhook_server_config *config, unsigned family,
-                                    const struct sockaddr *address)
+                                    struct sockaddr *address)
 {
     const struct MHD_OptionItem bound[] = {
-        { address ? MHD_OPTION_SOCK_ADDR : MHD_OPTION_END, 0, (void *)(uintptr_t)address },
+        { address ? MHD_OPTION_SOCK_ADDR : MHD_OPTION_END, 0, address },
         { MHD_OPTION_END, 0, NULL },
     };
 

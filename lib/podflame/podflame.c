@@ -133,7 +133,7 @@ static void store(const struct text list[ALL_TEXTS], struct podflame *pf)
 
 int podflame_decode(struct json_object *object, struct podflame *ret, struct err *e)
 {
-    struct text list[ALL_TEXTS];
+    struct text list[ALL_TEXTS] = { 0 };
     struct podflame pf = { 0 };
     struct err ignored = { 0 };
 
