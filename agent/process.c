@@ -120,40 +120,39 @@ static uint64_t key_of(const struct record *r)
 
 static struct entry *meet(struct processes *processes, const struct record *r)
 {
-    uint32_t n = processes->n;
-    struct entry *entry;
+    struct entry *entry = mem_zalloc(sizeof(*entry));
 
-    if (n == PROCESSES_MAX)
-        return NULL;
-    entry = mem_zalloc(sizeof(*entry));
     entry->key = key_of(r);
     entry->process = (struct process){
         .pid = (pid_t)r->pid,
         .generation = r->generation,
-        .index = n,
+        .index = processes->n,
         .perf_map_fd = -1,
         .read_interval_ns = READ_INTERVAL_MIN_NS,
         .next_read_ns = r->time_ns + READ_INTERVAL_MIN_NS,
     };
     if (!read_mappings(processes, &entry->process) && (r->flags & RECORD_FORKED))
         inherit_mappings(processes, &entry->process, r->ppid);
-    HASH_ADD(hh, processes->by_key, key, sizeof(entry->key), entry);
-    if ((n & (n - 1)) == 0)
-        processes->all = mem_grow((void *)processes->all, n ? n * 2 : 1, sizeof(struct entry *));
-    processes->all[processes->n++] = entry;
     return entry;
 }
 
 struct process *processes_get(struct processes *processes, const struct record *r)
 {
     uint64_t key = key_of(r);
+    uint32_t n = processes->n;
     struct entry *entry;
 
     HASH_FIND(hh, processes->by_key, &key, sizeof(key), entry);
-    if (!entry)
+    if (!entry) {
+        if (n == PROCESSES_MAX)
+            return NULL;
         entry = meet(processes, r);
-    if (!entry)
-        return NULL;
+        HASH_ADD(hh, processes->by_key, key, sizeof(entry->key), entry);
+        if ((n & (n - 1)) == 0)
+            processes->all =
+                mem_grow((void *)processes->all, n ? n * 2 : 1, sizeof(struct entry *));
+        processes->all[processes->n++] = entry;
+    }
     memcpy(entry->process.comm, r->comm, sizeof(r->comm));
     entry->process.comm[sizeof(r->comm) - 1] = '\0';
     return &entry->process;

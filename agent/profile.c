@@ -20,7 +20,6 @@ struct profile {
     struct stacks *stacks;
     int64_t samples;
     int64_t lost; /* a table here was full */
-    uint64_t last_ns;
 };
 
 struct profile *profile_new(void)
@@ -43,6 +42,13 @@ void profile_free(struct profile *p)
     free(p);
 }
 
+/* One stack, root first. */
+struct sample {
+    uint32_t places[FRAMES_MAX];
+    uint32_t n;
+    bool truncated;
+};
+
 static struct place user_place(struct profile *p, struct process *process, uint64_t addr,
                                uint64_t now_ns)
 {
@@ -59,22 +65,33 @@ static struct place user_place(struct profile *p, struct process *process, uint6
 /*
  * All addresses but the interrupted one are return addresses: behind the call, which may be the
  * last instruction of its function. One less is inside the call.
+ *
+ * Where code keeps no frame pointer, the chain leads to arbitrary values: a caller that lies in no
+ * code ends the stack, which is then marked as cut. (With no mapping known all frames stay.)
  */
 static bool collect(struct profile *p, struct process *process, const struct record *r,
-                    const uint64_t *pcs, uint32_t *places)
+                    const uint64_t *pcs, struct sample *ret)
 {
+    uint32_t numbers[RECORD_USER_MAX];
     uint32_t n = 0;
 
-    for (uint32_t i = r->n_user; i > 0; i--) {
-        uint64_t addr = pcs[r->n_kernel + i - 1] - (i > 1);
+    *ret = (struct sample){ .truncated = r->stop == RECORD_STOP_FULL };
+    for (; n < r->n_user; n++) {
+        struct place place = user_place(p, process, pcs[r->n_kernel + n] - (n > 0), r->time_ns);
 
-        if (!stacks_place(p->stacks, user_place(p, process, addr, r->time_ns), &places[n++]))
+        if (place.space == PLACE_UNKNOWN && n > 0 && process->n_mappings > 0) {
+            ret->truncated = true;
+            break;
+        }
+        if (!stacks_place(p->stacks, place, &numbers[n]))
             return false;
     }
+    for (; n > 0; n--)
+        ret->places[ret->n++] = numbers[n - 1];
     for (uint32_t i = r->n_kernel; i > 0; i--) {
         struct place place = { PLACE_KERNEL, 0, pcs[i - 1] - (i > 1) };
 
-        if (!stacks_place(p->stacks, place, &places[n++]))
+        if (!stacks_place(p->stacks, place, &ret->places[ret->n++]))
             return false;
     }
     return true;
@@ -83,13 +100,11 @@ static bool collect(struct profile *p, struct process *process, const struct rec
 void profile_add(struct profile *p, const struct record *r, const uint64_t *pcs)
 {
     struct process *process = processes_get(p->processes, r);
-    uint32_t places[FRAMES_MAX];
+    struct sample sample;
 
-    p->last_ns = r->time_ns;
     if (!process || r->n_user > RECORD_USER_MAX || r->n_kernel > RECORD_KERNEL_MAX ||
-        !collect(p, process, r, pcs, places) ||
-        !stacks_add(p->stacks, process->index, r->stop == RECORD_STOP_FULL, places,
-                    (uint32_t)r->n_user + r->n_kernel)) {
+        !collect(p, process, r, pcs, &sample) ||
+        !stacks_add(p->stacks, process->index, sample.truncated, sample.places, sample.n)) {
         p->lost++;
         return;
     }

@@ -102,7 +102,8 @@ static void finds_the_container(void **state)
 
         if (has != cases[i].has)
             fail_msg("%s: has %d", cases[i].name, has);
-        if (v2 != (cases[i].v2_path != NULL) || strcmp(path, v2 ? cases[i].v2_path : "untouched"))
+        if (v2 != (cases[i].v2_path != NULL) ||
+            strcmp(path, v2 ? cases[i].v2_path : "untouched") != 0)
             fail_msg("%s: v2 path %d '%s'", cases[i].name, v2, path);
     }
 }

@@ -40,7 +40,7 @@ enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 
 static bool name(const char *text, struct kallsyms_query *queries)
 {
-    FILE *in = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
+    FILE *in = fmemopen((char *)text, strlen(text), "r");
 
     assert_non_null(in);
     for (size_t i = 0; i < CASES; i++)

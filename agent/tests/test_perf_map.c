@@ -16,7 +16,7 @@
 static char *name_one(const char *text, size_t len, uint64_t addr)
 {
     struct perf_map_query query = { .addr = addr };
-    FILE *in = fmemopen((void *)(uintptr_t)text, len, "r");
+    FILE *in = fmemopen((char *)text, len, "r");
 
     assert_non_null(in);
     perf_map_name(in, &query, 1);
