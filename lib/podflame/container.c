@@ -94,15 +94,16 @@ static bool has_ended(const struct rules_container *c)
     return c->state == RULES_TERMINATED && (c->kind == RULES_INIT || c->kind == RULES_EPHEMERAL);
 }
 
+/* "app, sidecar"; long lists are cut. */
 struct listing {
-    struct buf names; /* "app, sidecar" or "\"app\", \"sidecar\"" */
+    struct buf names;
     size_t n;
 };
 
-static void listing_add(struct listing *l, const char *name, const char *quote)
+static void listing_add(struct listing *l, const char *name)
 {
     if (l->n++ < LISTED_MAX)
-        (void)buf_printf(&l->names, "%s%s%s%s", l->n > 1 ? ", " : "", quote, name, quote);
+        (void)buf_printf(&l->names, "%s%s", l->n > 1 ? ", " : "", name);
 }
 
 static void listing_end(struct listing *l)
@@ -124,7 +125,7 @@ static bool resolve_only(const char *pod_name, struct json_object *pod, struct r
     for (size_t i = 0; i < list_length(json_get_array(pod, lists[0].spec)); i++) {
         if (!container_at(pod, 0, i, &c))
             continue;
-        listing_add(&regular, c.name, "");
+        listing_add(&regular, c.name);
         found = c;
     }
     listing_end(&regular);
@@ -135,7 +136,7 @@ static bool resolve_only(const char *pod_name, struct json_object *pod, struct r
                      buf_str(&shown));
     else
         problems_add(problems, FIELD, PROBLEM_REQUIRED, "",
-                     "pod %s has %zu containers (%s); name one", buf_str(&shown), regular.n,
+                     "pod %s has %zu containers (%s); name one of them", buf_str(&shown), regular.n,
                      buf_str(&regular.names));
     buf_release(&regular.names);
     return regular.n == 1;
@@ -153,7 +154,7 @@ static bool resolve_named(const char *name, const char *pod_name, struct json_ob
             if (!container_at(pod, list, i, &c))
                 continue;
             if (!has_ended(&c))
-                listing_add(&usable, c.name, "\"");
+                listing_add(&usable, c.name);
             if (!found.name && strcmp(c.name, name) == 0)
                 found = c;
         }
@@ -165,14 +166,15 @@ static bool resolve_named(const char *name, const char *pod_name, struct json_ob
     if (good)
         *ret = found;
     else if (found.name)
-        problems_add(problems, FIELD, PROBLEM_NOT_SUPPORTED, buf_str(&name_shown),
-                     "the %s container of pod %s has ended; supported values: %s",
+        problems_add(problems, FIELD, PROBLEM_INVALID, buf_str(&name_shown),
+                     "this %s container of pod %s has ended; name one of %s",
                      found.kind == RULES_INIT ? "init" : "ephemeral", buf_str(&pod_shown),
                      buf_str(&usable.names));
     else
-        problems_add(problems, FIELD, PROBLEM_NOT_SUPPORTED, buf_str(&name_shown),
-                     "pod %s has no such container; supported values: %s", buf_str(&pod_shown),
-                     buf_str(&usable.names));
+        problems_add(problems, FIELD, PROBLEM_NOT_FOUND, buf_str(&name_shown),
+                     usable.n == 1 ? "the only container of pod %s is %s"
+                                   : "pod %s has the containers %s",
+                     buf_str(&pod_shown), buf_str(&usable.names));
     buf_release(&usable.names);
     return good;
 }

@@ -112,7 +112,7 @@ static const struct {
       "FieldValueNotSupported spec.event\nFieldValueInvalid spec.frequency",
       1 },
     { "unknown container", "CREATE", SPEC("\"targetPod\":\"two\",\"containerName\":\"ap\""), "null",
-      "FieldValueNotSupported spec.containerName", 1 },
+      "FieldValueNotFound spec.containerName", 1 },
     { "no pod named, none read", "CREATE", SPEC(""), "null", "FieldValueRequired spec.targetPod",
       0 },
     { "bad pod name is not looked up", "CREATE", SPEC("\"targetPod\":\"../one\""), "null",
@@ -185,11 +185,13 @@ static void denial_has_the_native_form(void **state)
         "{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"response\":{"
         "\"uid\":\"u-1\",\"allowed\":false,\"status\":{\"metadata\":{},\"status\":\"Failure\","
         "\"message\":\"PodFlame.profilepod.io \\\"x\\\" is invalid: [spec.containerName: Required "
-        "value: pod \\\"two\\\" has 2 containers (app, sidecar); name one, spec.duration: Invalid "
+        "value: pod \\\"two\\\" has 2 containers (app, sidecar); name one of them, spec.duration: "
+        "Invalid "
         "value: \\\"90\\\": must be hours, minutes and seconds in that order, such as 30s, 2m or "
         "1m30s]\",\"reason\":\"Invalid\",\"details\":{\"name\":\"x\",\"group\":\"profilepod.io\","
         "\"kind\":\"PodFlame\",\"causes\":[{\"reason\":\"FieldValueRequired\",\"message\":"
-        "\"Required value: pod \\\"two\\\" has 2 containers (app, sidecar); name one\",\"field\":"
+        "\"Required value: pod \\\"two\\\" has 2 containers (app, sidecar); name one of "
+        "them\",\"field\":"
         "\"spec.containerName\"},{\"reason\":\"FieldValueInvalid\",\"message\":\"Invalid value: "
         "\\\"90\\\": must be hours, minutes and seconds in that order, such as 30s, 2m or "
         "1m30s\",\"field\":\"spec.duration\"}]},\"code\":422}}}";

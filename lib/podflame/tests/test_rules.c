@@ -235,7 +235,7 @@ static void update_leaves_the_spec(void **state)
     "\"state\":{\"running\":{}}},{\"name\":\"later\",\"state\":{\"waiting\":{}}}],"                \
     "\"ephemeralContainerStatuses\":[{\"name\":\"debug\",\"state\":{\"running\":{}}},"             \
     "{\"name\":\"old-debug\",\"state\":{\"terminated\":{}}}]}}"
-#define USABLE "supported values: \"app\", \"mesh\", \"later\", \"debug\""
+#define USABLE "name one of app, mesh, later, debug"
 
 static const struct {
     const char *name, *container, *pod, *resolved, *problem;
@@ -251,18 +251,22 @@ static const struct {
     { "ephemeral", "debug", MIXED, "debug", "", RULES_EPHEMERAL, RULES_RUNNING },
     { "two and none named", NULL, TWO, NULL,
       "FieldValueRequired spec.containerName: Required value: pod \"web-0\" has 2 containers (app, "
-      "proxy); name one",
+      "proxy); name one of them",
       0, 0 },
     { "not in the pod", "ap", TWO, NULL,
-      "FieldValueNotSupported spec.containerName: Unsupported value: \"ap\": pod \"web-0\" has no "
-      "such container; supported values: \"app\", \"proxy\"",
+      "FieldValueNotFound spec.containerName: Not found: \"ap\": pod \"web-0\" has the containers "
+      "app, proxy",
+      0, 0 },
+    { "not in a pod of one", "ap", ONE, NULL,
+      "FieldValueNotFound spec.containerName: Not found: \"ap\": the only container of pod "
+      "\"web-0\" is app",
       0, 0 },
     { "init that ended", "setup", MIXED, NULL,
-      "FieldValueNotSupported spec.containerName: Unsupported value: \"setup\": the init container "
-      "of pod \"web-0\" has ended; " USABLE,
+      "FieldValueInvalid spec.containerName: Invalid value: \"setup\": this init container of pod "
+      "\"web-0\" has ended; " USABLE,
       0, 0 },
     { "ephemeral that ended", "old-debug", MIXED, NULL,
-      "FieldValueNotSupported spec.containerName: Unsupported value: \"old-debug\": the ephemeral "
+      "FieldValueInvalid spec.containerName: Invalid value: \"old-debug\": this ephemeral "
       "container of pod \"web-0\" has ended; " USABLE,
       0, 0 },
     { "pod of nothing", NULL, "{}", NULL,
@@ -270,12 +274,12 @@ static const struct {
       "profile",
       0, 0 },
     { "garbage in the list", NULL,
-      "{\"spec\":{\"containers\":[7,{},{\"name\":\"A\\u001b\"},{\"name\":\"app\\u0000\"},"
-      "{\"name\":\"app\"}]}}",
+      "{\"spec\":{\"containers\":[7,{},{\"name\":\"A\\u001b\"},{\"name\":\"app\\u0000\"},{\"name\":"
+      "\"app\"}]}}",
       "app", "", RULES_REGULAR, RULES_UNKNOWN },
     { "lists of another type", "app", "{\"spec\":{\"containers\":{\"name\":\"app\"}}}", NULL,
-      "FieldValueNotSupported spec.containerName: Unsupported value: \"app\": pod \"web-0\" has no "
-      "such container; supported values: none",
+      "FieldValueNotFound spec.containerName: Not found: \"app\": pod \"web-0\" has the containers "
+      "none",
       0, 0 },
 };
 
@@ -314,7 +318,7 @@ static void long_lists_are_cut(void **state)
     compare("forty", &p,
             "FieldValueRequired spec.containerName: Required value: pod \"web-0\" has 40 "
             "containers (c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15 and "
-            "24 more); name one");
+            "24 more); name one of them");
 }
 
 static void container_of_a_bad_spec_is_left_alone(void **state)
