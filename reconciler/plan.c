@@ -172,10 +172,8 @@ static void plan_target_search(const struct plan_input *in, struct plan *p)
     if (t->state == PLAN_TARGET_UNREAD) {
         act(p, PLAN_READ_TARGET);
     } else if (t->state == PLAN_TARGET_OK) {
-        write_status(
-            in, p, PLAN_PENDING, plan_reason_name(PLAN_AGENT_STARTING),
-            "the agent for container \"%s\" of pod \"%s\" is about to start on node \"%s\"",
-            t->container_name, in->pf->spec.target_pod, t->node);
+        write_status(in, p, PLAN_PENDING, plan_reason_name(PLAN_AGENT_STARTING),
+                     "the agent is starting on node \"%s\"", t->node);
         p->record_target = true;
     } else if (waited >= in->target_wait_s) {
         write_status(in, p, PLAN_FAILED, plan_reason_name(t->reason), "%s (waited %" PRId64 "s)",

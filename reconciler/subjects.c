@@ -93,7 +93,7 @@ bool subject_set_podflame(struct subject *s, struct json_object *object)
     free(s->invalid);
     s->pf = pf;
     s->has_pf = true;
-    s->gone = s->pf_doubt = false;
+    s->pf_doubt = false;
     s->invalid = podflame_is_finished(&pf) ? NULL : judge_spec(object);
     return true;
 }
@@ -139,6 +139,8 @@ static void podflame_changed(void *ctx, struct json_object *object)
     struct subject *s = find_or_add(all, uid);
     s->pf_mark = all->pf_mark;
     s->pf_news++;
+    if (all->pf_listing)
+        s->gone = false;
     if (is_old_news(all, s, object))
         return;
     if (!subject_set_podflame(s, object))
@@ -155,6 +157,7 @@ static void podflame_removed(void *ctx, struct json_object *object)
     if (!s)
         return;
     s->gone = true;
+    s->pf_news++;
     subject_touch(all, s);
 }
 

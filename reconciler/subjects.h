@@ -28,8 +28,9 @@ struct subject {
     struct pass *pass; /* under way, or NULL */
     bool dirty;        /* changed during the pass */
 
-    bool has_pf, gone; /* gone: the API server said so */
-    bool pf_doubt;     /* not in the last list: to be read before it is believed */
+    bool has_pf;
+    bool gone;     /* the API server said so: no UID comes back, unless a list holds it */
+    bool pf_doubt; /* not in the last list: to be read before it is believed */
     struct podflame pf;
     char *invalid;        /* what is wrong with its spec, or NULL */
     char *awaited;        /* a version that we wrote; older news are ignored until it comes */

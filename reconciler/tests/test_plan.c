@@ -80,7 +80,7 @@ static const struct {
       .action = PLAN_WRITE_STATUS,
       .phase = PLAN_PENDING,
       .reason = "AgentStarting",
-      .message = "\"app\"" },
+      .message = "\"n1\"" },
     { .name = "target missing",
       .now_s = 5,
       .in = { .target = { .state = PLAN_TARGET_BAD,
