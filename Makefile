@@ -156,18 +156,18 @@ uninstall: ## remove the CRD, and with it every PodFlame
 	$(KUBECTL) delete --ignore-not-found -k config/crd
 
 # kustomize with the two images put in; ROLLOUT, when set, makes the pods start again when its value changes.
+rollout_patch = {op: add, path: /spec/template/metadata/annotations, value: {podflame.profilepod.io/rollout: "$(ROLLOUT)"}}
 define overlay
-	@mkdir -p $(1)
-	@printf '%s\n' 'apiVersion: kustomize.config.k8s.io/v1beta1' 'kind: Kustomization' 'resources: [$(2)config/default]' \
+	@mkdir -p build/deploy
+	@printf '%s\n' 'apiVersion: kustomize.config.k8s.io/v1beta1' 'kind: Kustomization' 'resources: [../../config/default]' \
 	  'patches:' '  - target: {kind: Deployment, name: podflame-operator}' '    patch: |-' \
 	  '      - {op: replace, path: /spec/template/spec/containers/0/image, value: "$(IMG)"}' \
 	  '      - {op: replace, path: /spec/template/spec/containers/0/env/0/value, value: "$(AGENT_IMG)"}' \
-	  $(if $(ROLLOUT),'      - {op: add, path: /spec/template/metadata/annotations, value: {podflame.profilepod.io/rollout: "$(ROLLOUT)"}}') \
-	  > $(1)/kustomization.yaml
+	  $(if $(ROLLOUT),'      - $(rollout_patch)') > build/deploy/kustomization.yaml
 endef
 
 deploy: $(BIN)/podflame-operator ## deploy IMG and AGENT_IMG, make the webhook's CA and wait until it answers
-	$(call overlay,build/deploy,../../)
+	$(overlay)
 	$(KUBECTL) apply -k build/deploy
 	$(BIN)/podflame-operator certs ensure
 	$(KUBECTL) --namespace $(NAMESPACE) rollout status deployment/podflame-operator --timeout=180s
@@ -180,11 +180,11 @@ run: install $(BIN)/podflame-operator ## run the operator on this machine agains
 	$(BIN)/podflame-operator run --no-webhook --namespace $(NAMESPACE) --agent-image $(AGENT_IMG)
 
 manifests: ## render config/ as deploy would apply it, to build/manifests.yaml
-	$(call overlay,build/deploy,../../)
+	$(overlay)
 	$(KUBECTL) kustomize build/deploy > build/manifests.yaml
 
 build-installer: ## write dist/install.yaml: all of it in one file, for IMG and AGENT_IMG
-	$(call overlay,build/deploy,../../)
+	$(overlay)
 	@mkdir -p dist
 	$(KUBECTL) kustomize build/deploy > dist/install.yaml
 

@@ -7,5 +7,5 @@ pod web 'app=/hot' 'helper=/prefork'
 podflame web 'targetPod: web' 'containerName: helper' 'duration: 8s'
 wait_succeeded web 40
 save_page web "$TMP/flame.html"
-share_is "$TMP/flame.html" worker_loop 100
+share_is "$TMP/flame.html" worker_0 40
 share_is "$TMP/flame.html" burn_sixty 0

@@ -11,4 +11,4 @@ sleep 1
 equals duration "$(refused x 'targetPod: web' 'duration: 69x')" \
     'The PodFlame "x" is invalid: spec.duration: Invalid value: "69x": must be hours, minutes and seconds in that order, such as 30s, 2m or 1m30s'
 podflame x 'targetPod: not-there' >/dev/null
-contains immutable "$(refused x 'targetPod: other')" 'The PodFlame "x" is invalid: spec: Forbidden:'
+contains immutable "$(refused x 'targetPod: other')" 'The PodFlame "x" is invalid: spec.targetPod: Forbidden: cannot change from "not-there" to "other"'

@@ -22,7 +22,7 @@ finish() {
         echo "--- what is there"
         kubectl get pf,pods --namespace "$NS" -o wide || true
         kubectl get pods --namespace $SYSTEM || true
-        kubectl logs --namespace $SYSTEM deployment/podflame-operator --tail=40 || true
+        kubectl logs --namespace $SYSTEM deployment/podflame-operator --tail=15 || true
     fi
     kubectl delete namespace "$NS" --ignore-not-found --wait=false >/dev/null 2>&1 || true
     rm -rf "$TMP"
