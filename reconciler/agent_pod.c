@@ -201,6 +201,13 @@ static void decode_scheduling(struct json_object *pod, struct agent_view *view)
     }
 }
 
+/* What every pod goes through is not worth telling. */
+static bool is_ordinary(const char *reason)
+{
+    return reason &&
+           (strcmp(reason, "ContainerCreating") == 0 || strcmp(reason, "PodInitializing") == 0);
+}
+
 static void decode_container(struct json_object *status, struct agent_view *view)
 {
     struct json_object *terminated = json_get_object(status, "state.terminated");
@@ -215,7 +222,7 @@ static void decode_container(struct json_object *status, struct agent_view *view
         view->started_s = time_at(terminated, "startedAt");
         view->exit_code = (int)json_get_int(terminated, "exitCode", -1);
         set_why(view, json_get_str(terminated, "reason"), json_get_str(terminated, "message"));
-    } else if (waiting) {
+    } else if (waiting && !is_ordinary(json_get_str(waiting, "reason"))) {
         set_why(view, json_get_str(waiting, "reason"), json_get_str(waiting, "message"));
     }
     view->ran = running || terminated;

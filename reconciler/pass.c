@@ -20,6 +20,7 @@
 
 enum {
     OBJECT_DEPTH = 64,
+    POD_MAX = 64 * 1024, /* the description of an agent pod */
     STRING_MAX = 8 * 1024,
     LOG_BYTES_MAX = 8 * 1024 * 1024,
     LOG_TIMEOUT_MS = 60000,
@@ -278,7 +279,7 @@ static void create_agent(struct pass *p)
 {
     _cleanup_free_ char *path = mem_printf("/api/v1/namespaces/%s/pods", p->c->agent.namespace);
     _cleanup_json_ struct json_object *pod = agent_pod_build(&p->s->pf, &p->c->agent);
-    _cleanup_buf_ struct buf body = BUF_INIT(64 * 1024);
+    _cleanup_buf_ struct buf body = BUF_INIT(POD_MAX);
 
     if (json_write(pod, &body) < 0)
         create_failed(p, true, "its description is too large");

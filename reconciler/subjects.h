@@ -8,11 +8,13 @@
  */
 #pragma once
 
+#include "lib/mem.h"
 #include "lib/podflame/podflame.h"
 #include "reconciler/agent_pod.h"
 #include "reconciler/queue.h"
 
-#define HASH_FUNCTION HASH_FNV /* the default falls through its switch, as warnings say */
+#define HASH_FUNCTION       HASH_FNV /* the default falls through its switch, as warnings say */
+#define uthash_malloc(size) mem_alloc(size)
 #include <uthash.h>
 
 #include <stdbool.h>

@@ -80,7 +80,7 @@ static int add_headers(struct kube_exchange *x, const struct kube_auth *auth,
 
 static int set_blob(CURL *easy, CURLoption option, const char *pem)
 {
-    struct curl_blob blob = { .data = (void *)(uintptr_t)pem, .flags = CURL_BLOB_COPY };
+    struct curl_blob blob = { .data = (void *)pem, .flags = CURL_BLOB_COPY };
 
     if (!pem)
         return CURLE_OK;

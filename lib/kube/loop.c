@@ -62,8 +62,8 @@ static void call_free(struct kube_call *call)
         call->next->prev = call->prev;
     curl_easy_cleanup(call->easy);
     kube_response_release(&call->response);
-    free((void *)(uintptr_t)call->request.path);
-    free((void *)(uintptr_t)call->request.body);
+    free((void *)call->request.path);
+    free((void *)call->request.body);
     free(call);
 }
 

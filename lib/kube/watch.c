@@ -15,6 +15,7 @@
 
 enum {
     OBJECT_DEPTH = 64,
+    PATH_MAX_BYTES = 64 * 1024, /* with a continue token */
     LIST_TIMEOUT_MS = 60000,
     WATCH_TIMEOUT_MIN_S = 300,
     WATCH_TIMEOUT_MAX_S = 600,
@@ -146,7 +147,7 @@ static void add_escaped(struct buf *to, const char *text)
 
 static void send_list(struct kube_watch *w)
 {
-    _cleanup_buf_ struct buf path = BUF_INIT(64 * 1024);
+    _cleanup_buf_ struct buf path = BUF_INIT(PATH_MAX_BYTES);
 
     (void)buf_printf(&path, "%s?limit=%d", w->options.path, KUBE_WATCH_PAGE);
     if (w->options.selector)
@@ -259,7 +260,7 @@ static void watch_done(void *ctx, int code, struct kube_response *response, cons
 
 static void send_watch(struct kube_watch *w, int64_t now_ms)
 {
-    _cleanup_buf_ struct buf path = BUF_INIT(64 * 1024);
+    _cleanup_buf_ struct buf path = BUF_INIT(PATH_MAX_BYTES);
     int64_t timeout_s =
         WATCH_TIMEOUT_MIN_S + random_below(WATCH_TIMEOUT_MAX_S - WATCH_TIMEOUT_MIN_S + 1);
 
