@@ -30,7 +30,34 @@ static int compare_items(const void *a, const void *b)
 
 static void set(struct name *name, char *text, enum flame_kind kind, bool known)
 {
-    *name = (struct name){ text, kind, known };
+    *name = (struct name){ text, kind, known, false };
+}
+
+/* Where threads of C libraries and of Go begin. They keep no frame pointer, or a wrong one. */
+static bool is_bottom(const char *name)
+{
+    static const char *const bottoms[] = {
+        "_start",
+        "__libc_start_call_main",
+        "__libc_start_main",
+        "start_thread",
+        "clone",
+        "__clone",
+        "clone3",
+        "__clone3",
+        "libc_start_main_stage2",
+        "_start_c",
+        "runtime.goexit.abi0",
+        "runtime.goexit",
+        "runtime.rt0_go.abi0",
+        "runtime.mstart.abi0",
+    };
+
+    for (size_t i = 0; i < sizeof(bottoms) / sizeof(bottoms[0]); i++) {
+        if (strcmp(name, bottoms[i]) == 0)
+            return true;
+    }
+    return false;
 }
 
 static void name_kernel(const struct item *items, size_t n, struct name *names)
@@ -62,11 +89,13 @@ static void name_image(const struct image *image, const struct item *items, size
     for (size_t i = 0; i < n; i++) {
         struct name *name = &names[items[i].number];
 
-        if (queries[i].name)
+        if (queries[i].name) {
             set(name, queries[i].name, image->elf.has_go ? FLAME_GO : FLAME_NATIVE, true);
-        else
-            set(name, mem_printf("[%s+0x%llx]", image->name, (unsigned long long)items[i].addr),
-                FLAME_UNKNOWN, false);
+            name->is_bottom = is_bottom(name->text);
+            continue;
+        }
+        set(name, mem_printf("[%s+0x%llx]", image->name, (unsigned long long)items[i].addr),
+            FLAME_UNKNOWN, false);
     }
 }
 

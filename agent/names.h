@@ -18,7 +18,8 @@
 struct name {
     char *text; /* owned */
     enum flame_kind kind;
-    bool known; /* by a symbol */
+    bool known;     /* by a symbol */
+    bool is_bottom; /* nothing but the kernel or the loader calls it: a stack begins here */
 };
 
 /* One for each place, by its number; free with names_free(). */

@@ -131,21 +131,34 @@ static bool repeats(const struct name *name, const struct flame_frame *last)
            strcmp(last->name, name->text) == 0;
 }
 
+/* The first frame that belongs to the stack: what seems to call the bottom of a thread is garbage.
+ */
+static uint32_t find_bottom(const struct build *b, const struct stack *stack)
+{
+    for (uint32_t i = stack->n; i > 0; i--) {
+        if (b->names[stack->places[i - 1]].is_bottom)
+            return i - 1;
+    }
+    return UINT32_MAX;
+}
+
 static void build_stack(void *arg, const struct stack *stack)
 {
     const struct build *b = arg;
     const struct process *process = processes_at(b->profile->processes, stack->process);
     struct flame_frame frames[FRAMES_MAX + 2];
     char title[RECORD_COMM_SIZE + 16];
+    uint32_t bottom = find_bottom(b, stack);
+    bool whole = bottom != UINT32_MAX;
     size_t n = 0;
 
     (void)snprintf(title, sizeof(title), "%s (%d)", process->comm, process->pid);
     frames[n++] = (struct flame_frame){ title, FLAME_PROCESS };
-    if (stack->truncated) {
+    if (stack->truncated && !whole) {
         frames[n++] = (struct flame_frame){ "[truncated]", FLAME_NOTE };
         b->result->truncated += (int64_t)stack->count;
     }
-    for (uint32_t i = 0; i < stack->n; i++) {
+    for (uint32_t i = whole ? bottom : 0; i < stack->n; i++) {
         const struct name *name = &b->names[stack->places[i]];
 
         if (!repeats(name, &frames[n - 1]))

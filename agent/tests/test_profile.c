@@ -128,6 +128,28 @@ static void a_caller_outside_of_code_ends_the_stack(void **state)
     assert_int_equal(result.unknown, 0);
 }
 
+__attribute__((noipa, used)) static int start_thread(int x)
+{
+    return calling_function(x) + 1;
+}
+
+static void what_seems_to_call_the_bottom_is_dropped(void **state)
+{
+    _cleanup_profile_ struct profile *p = profile_new();
+    struct record r = make_record(0, 4);
+    uint64_t pcs[] = { (uintptr_t)leaf_function, (uintptr_t)start_thread + 2,
+                       (uintptr_t)calling_function + 2, NOT_MAPPED };
+    struct result_profile result = { 0 };
+
+    (void)state;
+    profile_add(p, &r, pcs);
+
+    _cleanup_free_ char *folded = finish(p, &result);
+    assert_true(ends_with(folded, ");start_thread;leaf_function 1\n"));
+    assert_null(strstr(folded, "calling_function"));
+    assert_int_equal(result.truncated, 0);
+}
+
 static void reads_the_maps_again_for_new_code(void **state)
 {
     _cleanup_profile_ struct profile *p = profile_new();
@@ -226,6 +248,7 @@ int main(void)
         cmocka_unit_test(names_frames_of_images),
         cmocka_unit_test(counts_what_it_cannot_name),
         cmocka_unit_test(a_caller_outside_of_code_ends_the_stack),
+        cmocka_unit_test(what_seems_to_call_the_bottom_is_dropped),
         cmocka_unit_test(reads_the_maps_again_for_new_code),
         cmocka_unit_test(follows_exec_and_fork),
         cmocka_unit_test(kernel_frames_come_last),
