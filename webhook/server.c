@@ -16,13 +16,14 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define PRIORITIES                                                                                 \
     "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:"      \
     "+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:-MAC-ALL:+AEAD:%SERVER_PRECEDENCE"
 
-enum { STOP_POLL_MS = 5 };
+enum { STOP_POLL_MS = 5, OTHER_DESCRIPTORS = 256 };
 
 struct webhook_server {
     struct MHD_Daemon *daemon;
@@ -326,6 +327,18 @@ static int listen_anywhere(struct webhook_server *server,
     return 0;
 }
 
+/* Each connection is a descriptor, and many systems start a process with 1,024. */
+static void raise_descriptor_limit(void)
+{
+    const rlim_t want = SERVER_CONNECTIONS_MAX + OTHER_DESCRIPTORS;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= want)
+        return;
+    limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* with fewer, accept() waits for one to be closed */
+}
+
 static int64_t value_or(int64_t value, int64_t missing)
 {
     return value ? value : missing;
@@ -337,6 +350,7 @@ int webhook_server_start(const struct webhook_server_config *config, struct webh
     struct webhook_server *server = mem_zalloc(sizeof(*server));
 
     server_metrics_register();
+    raise_descriptor_limit();
     server->lookup = config->lookup;
     server->request_ms = value_or(config->request_ms, SERVER_REQUEST_MS);
     server->budget.max_one = (size_t)value_or((int64_t)config->body_max, SERVER_BODY_MAX);
