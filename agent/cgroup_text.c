@@ -121,7 +121,8 @@ bool cgroup_text_has(const char *text, const char *pod_uid, const char *containe
     return false;
 }
 
-bool cgroup_text_v2_path(const char *text, const char *container_id, char *path, size_t size)
+bool cgroup_text_v2_path(const char *text, const char *container_id, char *path, size_t size,
+                         size_t *ret_container_len)
 {
     struct scan rest = { text, strlen(text) };
     struct scan line, whole, left, part;
@@ -131,14 +132,13 @@ bool cgroup_text_v2_path(const char *text, const char *container_id, char *path,
             continue;
         left = whole;
         while (next_part(&left, &part)) {
-            size_t len = (size_t)(part.at + part.len - whole.at);
-
             if (!is_container(part, container_id))
                 continue;
-            if (len >= size)
+            if (whole.len >= size)
                 return false;
-            memcpy(path, whole.at, len);
-            path[len] = '\0';
+            memcpy(path, whole.at, whole.len);
+            path[whole.len] = '\0';
+            *ret_container_len = (size_t)(part.at + part.len - whole.at);
             return true;
         }
     }

@@ -24,10 +24,11 @@ enum { CGROUP_TEXT_ID_CERTAIN = 32 };
 bool cgroup_text_has(const char *text, const char *pod_uid, const char *container_id);
 
 /*
- * The path on the v2 line, cut behind the part that names the container, so that cgroups which it
- * made inside are included. False: no such line, or the container is not named there.
+ * The path on the v2 line. Its first *ret_container_len bytes are the container's own cgroup; what
+ * follows is one that it made inside. False: no such line, or the container is not named there.
  */
-bool cgroup_text_v2_path(const char *text, const char *container_id, char *path, size_t size);
+bool cgroup_text_v2_path(const char *text, const char *container_id, char *path, size_t size,
+                         size_t *ret_container_len);
 
 /* "containerd://<id>" -> "<id>" */
 const char *cgroup_text_strip_scheme(const char *container_id);

@@ -246,6 +246,6 @@ int main(int argc, char **argv)
     if (code < 0 || check(&a, &e) < 0)
         return fail(a.stream, reason, &e, EXIT_USAGE);
     code = profile_target(&a, &output, &reason, &e);
-    output_close(&output);
+    output_close(&output, code == 0);
     return code < 0 ? fail(a.stream, reason, &e, EXIT_FAILED) : EXIT_OK;
 }

@@ -16,21 +16,32 @@ enum {
     STREAM_MAX = 4 * 1024 * 1024 /* base64 of RESULT_PAGE_MAX, and the frame around it */
 };
 
+static const struct output standard_output = { STDOUT_FILENO, "stdout", false };
+
 int output_open(const char *path, struct output *ret_output, struct err *e)
 {
-    int fd = STDOUT_FILENO;
+    const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY;
 
-    if (strcmp(path, "-") != 0) {
-        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
-        if (fd < 0)
-            return err_set(e, -errno, "open '%s' for writing: %s", path, err_text(errno));
+    if (strcmp(path, "-") == 0) {
+        *ret_output = standard_output;
+        return 0;
     }
-    *ret_output = (struct output){ fd, path };
+
+    int fd = open(path, flags | O_EXCL, 0644);
+    bool is_new = fd >= 0;
+
+    if (!is_new)
+        fd = open(path, flags, 0644);
+    if (fd < 0)
+        return err_set(e, -errno, "open '%s' for writing: %s", path, err_text(errno));
+    *ret_output = (struct output){ fd, path, is_new };
     return 0;
 }
 
-void output_close(struct output *output)
+void output_close(struct output *output, bool keep)
 {
+    if (output->is_new && !keep)
+        (void)unlink(output->path);
     if (output->fd >= 0 && output->fd != STDOUT_FILENO)
         (void)close(output->fd);
     output->fd = -1;
@@ -101,8 +112,6 @@ int output_html(const struct output *output, const struct flame *flame,
         return e->code;
     return write_all(output, page.data, page.len, e);
 }
-
-static const struct output standard_output = { STDOUT_FILENO, "stdout" };
 
 int output_stream(const struct flame *flame, const struct flame_header *header,
                   struct result_profile *profile, enum result_reason *ret_reason, struct err *e)

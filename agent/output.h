@@ -14,11 +14,13 @@
 struct output {
     int fd;           /* stdout, or the file, made or opened but not yet emptied */
     const char *path; /* borrowed; "-" is stdout */
+    bool is_new;      /* there was no such file before */
 };
 
 /* Before the run, so that a long one does not end at a path that cannot be written. */
 int output_open(const char *path, struct output *ret_output, struct err *e) WARN_UNUSED;
-void output_close(struct output *output); /* safe on a zeroed output with fd -1 */
+/* Safe on an output with fd -1. Unless @keep, a file that was made for it is removed again. */
+void output_close(struct output *output, bool keep);
 
 int output_folded(const struct output *output, const struct flame *flame,
                   struct err *e) WARN_UNUSED;

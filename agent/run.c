@@ -105,6 +105,22 @@ static void on_record(void *arg, const struct record *record, const uint64_t *pc
     profile_add(arg, record, pcs);
 }
 
+/* No cgroup and no mount namespace to know the container's processes by. */
+static int cannot_tell_apart(const struct target *target, const struct target_pids *pids,
+                             enum result_reason *ret_reason, struct err *e)
+{
+    for (size_t i = 0; i < pids->n; i++) {
+        if (target_alive(pids->pids[i])) {
+            *ret_reason = RESULT_INTERNAL;
+            return err_set(e, -ENOTSUP,
+                           "container '%s' shares the node's mount namespace, and no cgroup v2 "
+                           "hierarchy is in reach: its processes cannot be told from the node's",
+                           target->container_id);
+        }
+    }
+    return gone(target, ret_reason, e);
+}
+
 static int open_sampler(const struct run_options *options, const struct target_pids *pids,
                         struct profile *profile, struct sampler **ret_sampler,
                         enum result_reason *ret_reason, struct err *e)
@@ -118,10 +134,8 @@ static int open_sampler(const struct run_options *options, const struct target_p
     if (!by_pid) {
         for (size_t i = 0; i < pids->n && cgroup_fd < 0; i++)
             cgroup_fd = target_open_cgroup(target, pids->pids[i]);
-        if (target_mntns(pids, sampling.mntns, e) < 0 && cgroup_fd < 0) {
-            *ret_reason = RESULT_NO_PERMISSION;
-            return e->code;
-        }
+        if (target_mntns(pids, sampling.mntns) == 0 && cgroup_fd < 0)
+            return cannot_tell_apart(target, pids, ret_reason, e);
     }
     sampling.cgroup_fd = cgroup_fd;
     if (sampler_open(&sampling, on_record, profile, &s, ret_reason, e) < 0)

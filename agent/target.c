@@ -191,12 +191,34 @@ static int search_cgroup(int at, const char *name, int depth, int *visits)
     return found;
 }
 
-/* @pid itself may be in a cgroup that the container made inside its own. */
-static bool cgroup_holds(int fd, pid_t pid, const char *inner)
+/* Proves that @fd is the container's cgroup: there, or in one that it made inside, is @pid. */
+static int if_holds(int fd, const char *inner, pid_t pid)
 {
-    while (*inner == '/')
-        inner++;
-    return cgroup_lists(fd, inner, pid);
+    if (fd < 0)
+        return -1;
+    if (cgroup_lists(fd, inner, pid))
+        return fd;
+    (void)close(fd);
+    return -1;
+}
+
+static int open_below(const char *mount_path, const char *path, const char *inner, pid_t pid)
+{
+    _cleanup_close_ int mount = open(mount_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const char *name = strrchr(path, '/');
+    struct statfs fs;
+    int visits = 0;
+
+    if (mount < 0 || fstatfs(mount, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
+        return -1;
+
+    int fd = if_holds(openat(mount, path + (*path == '/'), O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                      inner, pid);
+
+    if (fd >= 0)
+        return fd;
+    return if_holds(search_cgroup(mount, name ? name + 1 : path, CGROUP_DEPTH_MAX, &visits), inner,
+                    pid);
 }
 
 int target_open_cgroup(const struct target *target, pid_t pid)
@@ -206,37 +228,20 @@ int target_open_cgroup(const struct target *target, pid_t pid)
                                           "/proc/1/root/sys/fs/cgroup/unified" };
     _cleanup_free_ char *text = mem_alloc(PROC_FILE_TEXT_MAX);
     char path[CGROUP_PATH_MAX];
+    size_t len;
+    int fd = -1;
 
     if (!target->container_id || proc_file_read(pid, "cgroup", text, PROC_FILE_TEXT_MAX) <= 0 ||
-        !cgroup_text_v2_path(text, target->container_id, path, sizeof(path)))
+        !cgroup_text_v2_path(text, target->container_id, path, sizeof(path), &len))
         return -1;
 
-    const char *name = strrchr(path, '/');
-    const char *line = strstr(text, path); /* the v2 line ends with the path and what is inside */
-    _cleanup_free_ char *inner = mem_strdup(line ? line + strlen(path) : "");
+    bool has_inner = path[len] == '/';
+    _cleanup_free_ char *inner = mem_strdup(has_inner ? path + len + 1 : "");
 
-    inner[strcspn(inner, "\n")] = '\0';
-    name = name ? name + 1 : path;
-    for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
-        _cleanup_close_ int mount = open(mounts[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        struct statfs fs;
-        int visits = 0;
-
-        if (mount < 0 || fstatfs(mount, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
-            continue;
-
-        _cleanup_close_ int direct =
-            openat(mount, path + (*path == '/'), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-        if (direct >= 0 && cgroup_holds(direct, pid, inner))
-            return take_fd(direct);
-
-        _cleanup_close_ int found = search_cgroup(mount, name, CGROUP_DEPTH_MAX, &visits);
-
-        if (found >= 0 && cgroup_holds(found, pid, inner))
-            return take_fd(found);
-    }
-    return -1;
+    path[len] = '\0';
+    for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]) && fd < 0; i++)
+        fd = open_below(mounts[i], path, inner, pid);
+    return fd;
 }
 
 static uint32_t mntns_of(pid_t pid)
@@ -248,8 +253,7 @@ static uint32_t mntns_of(pid_t pid)
     return stat(path, &st) < 0 ? 0 : (uint32_t)st.st_ino;
 }
 
-int target_mntns(const struct target_pids *pids, uint32_t ret_mntns[RECORD_MNTNS_MAX],
-                 struct err *e)
+int target_mntns(const struct target_pids *pids, uint32_t ret_mntns[RECORD_MNTNS_MAX])
 {
     uint32_t node = mntns_of(1);
     int n = 0;
@@ -265,7 +269,5 @@ int target_mntns(const struct target_pids *pids, uint32_t ret_mntns[RECORD_MNTNS
     }
     for (int i = n; i < RECORD_MNTNS_MAX; i++)
         ret_mntns[i] = 0;
-    if (n == 0)
-        return err_set(e, -EACCES, "read the mount namespaces of the container's processes");
     return n;
 }

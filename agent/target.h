@@ -47,7 +47,7 @@ int target_open_cgroup(const struct target *target, pid_t pid);
 
 /*
  * The mount namespaces of the container's processes, without the node's: a process that entered
- * that one cannot be told from the node's. Returns how many; -EACCES when none may be read.
+ * that one cannot be told from the node's. Returns how many; the rest of
+ * the array is 0.
  */
-int target_mntns(const struct target_pids *pids, uint32_t ret_mntns[RECORD_MNTNS_MAX],
-                 struct err *e) WARN_UNUSED;
+int target_mntns(const struct target_pids *pids, uint32_t ret_mntns[RECORD_MNTNS_MAX]);

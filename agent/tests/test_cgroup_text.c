@@ -98,10 +98,12 @@ static void finds_the_container(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char path[512] = "untouched";
         bool has = cgroup_text_has(cases[i].text, cases[i].uid, cases[i].id);
-        bool v2 = cgroup_text_v2_path(cases[i].text, cases[i].id, path, sizeof(path));
+        size_t len = sizeof(path) - 1;
+        bool v2 = cgroup_text_v2_path(cases[i].text, cases[i].id, path, sizeof(path), &len);
 
         if (has != cases[i].has)
             fail_msg("%s: has %d", cases[i].name, has);
+        path[v2 ? len : strlen(path)] = '\0';
         if (v2 != (cases[i].v2_path != NULL) ||
             strcmp(path, v2 ? cases[i].v2_path : "untouched") != 0)
             fail_msg("%s: v2 path %d '%s'", cases[i].name, v2, path);
@@ -111,10 +113,22 @@ static void finds_the_container(void **state)
 static void cuts_no_path(void **state)
 {
     char path[16] = "untouched";
+    size_t len;
 
     (void)state;
-    assert_false(cgroup_text_v2_path("0::/kubepods/pod1/" ID "\n", ID, path, sizeof(path)));
+    assert_false(cgroup_text_v2_path("0::/kubepods/pod1/" ID "\n", ID, path, sizeof(path), &len));
     assert_string_equal(path, "untouched");
+}
+
+static void tells_what_is_inside(void **state)
+{
+    char path[256];
+    size_t len = 0;
+
+    (void)state;
+    assert_true(cgroup_text_v2_path("3:pids:/a/" ID "/b\n0::/a/" ID "/init/x\n", ID, path,
+                                    sizeof(path), &len));
+    assert_string_equal(path + len, "/init/x");
 }
 
 static void strips_the_scheme(void **state)
@@ -131,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_the_container),
         cmocka_unit_test(cuts_no_path),
+        cmocka_unit_test(tells_what_is_inside),
         cmocka_unit_test(strips_the_scheme),
     };
 

@@ -177,6 +177,35 @@ static void reads_the_maps_again_for_new_code(void **state)
     (void)munmap(code, 4096);
 }
 
+static void names_jit_code_by_the_perf_map(void **state)
+{
+    _cleanup_profile_ struct profile *p = profile_new();
+    struct record r = make_record(0, 1);
+    struct result_profile result = { 0 };
+    char path[64];
+
+    (void)state;
+    void *code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(code, MAP_FAILED);
+    uint64_t pc = (uintptr_t)code + 0x10;
+    profile_add(p, &r, &pc);
+
+    /* Written after the sample, as runtimes do. */
+    (void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
+    FILE *map = fopen(path, "we");
+    assert_non_null(map);
+    (void)fprintf(map, "%llx 20 LazyCompile:*handler /app/server.js:10\n",
+                  (unsigned long long)(uintptr_t)code);
+    assert_int_equal(fclose(map), 0);
+
+    _cleanup_free_ char *folded = finish(p, &result);
+    (void)unlink(path);
+    assert_true(ends_with(folded, ");LazyCompile:*handler /app/server.js:10 1\n"));
+    assert_int_equal(result.unknown, 0);
+    assert_string_equal(result.runtimes[0], "jit");
+    (void)munmap(code, 4096);
+}
+
 static void follows_exec_and_fork(void **state)
 {
     _cleanup_profile_ struct profile *p = profile_new();
@@ -250,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_caller_outside_of_code_ends_the_stack),
         cmocka_unit_test(what_seems_to_call_the_bottom_is_dropped),
         cmocka_unit_test(reads_the_maps_again_for_new_code),
+        cmocka_unit_test(names_jit_code_by_the_perf_map),
         cmocka_unit_test(follows_exec_and_fork),
         cmocka_unit_test(kernel_frames_come_last),
         cmocka_unit_test(refuses_records_that_are_too_long),
