@@ -36,8 +36,9 @@ static int parse(const char *const *args, struct values *v, int *first, struct e
     char *argv[ARGS_MAX + 1] = { "sub" };
     int argc = 1;
 
-    for (; argc < ARGS_MAX && args[argc - 1]; argc++)
-        argv[argc] = (char *)(uintptr_t)args[argc - 1];
+    memcpy(argv + 1, args, ARGS_MAX * sizeof(*args)); /* getopt moves the pointers only */
+    while (argc < ARGS_MAX && argv[argc])
+        argc++;
     return cli_parse(&program, argc, argv, first, e);
 }
 
@@ -140,7 +141,8 @@ static void help_and_version_are_printed(void **state)
 
     (void)state;
     capture("--help", text, sizeof(text));
-    assert_string_equal(text, "usage: prog sub [options] FILE\n\nDoes it.\n\noptions:\n\nWhere:\n"
+    assert_string_equal(text, "usage: prog sub [options] FILE\n\n"
+                              "Does it.\n\noptions:\n\nWhere:\n"
                               "  --flag                      be loud\n"
                               "  --text WORD                 a word\n"
                               "  --number N                  a number\n"

@@ -50,7 +50,7 @@ static void counted_from_many_threads(void **state)
     metrics_observe_ns(&times[0], 500001);
     metrics_observe_ns(&times[0], INT64_C(3000000000));
 
-    _cleanup_buf_ struct buf out = BUF_INIT(64 * 1024);
+    _cleanup_buf_ struct buf out = BUF_INIT(64 << 10);
     assert_int_equal(metrics_write(&out), 0);
     assert_int_equal(strncmp(buf_str(&out),
                              "# HELP t_a_seconds How long.\n# TYPE t_a_seconds histogram\n"

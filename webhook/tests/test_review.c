@@ -160,7 +160,7 @@ static void verdicts(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        _cleanup_buf_ struct buf body = BUF_INIT(64 * 1024), got = BUF_INIT(64 * 1024);
+        _cleanup_buf_ struct buf body = BUF_INIT(64 << 10), got = BUF_INIT(64 << 10);
         struct review_outcome outcome = { 0 };
 
         lookups = 0;

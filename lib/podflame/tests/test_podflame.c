@@ -143,7 +143,7 @@ static void a_bad_spec_decodes_too(void **state)
 
 static void long_texts_are_refused(void **state)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT(256 * 1024);
+    _cleanup_buf_ struct buf text = BUF_INIT(256 << 10);
     struct podflame pf = { 0 };
     struct err e = { 0 };
 

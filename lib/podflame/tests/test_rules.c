@@ -32,7 +32,7 @@ static void write_lines(const struct problems *p, struct buf *out)
 
 static void compare(const char *name, struct problems *p, const char *want)
 {
-    _cleanup_buf_ struct buf got = BUF_INIT(64 * 1024);
+    _cleanup_buf_ struct buf got = BUF_INIT(64 << 10);
 
     write_lines(p, &got);
     if (strcmp(buf_str(&got), want) != 0)
@@ -304,7 +304,7 @@ static void container_is_resolved(void **state)
 
 static void long_lists_are_cut(void **state)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT(64 * 1024);
+    _cleanup_buf_ struct buf text = BUF_INIT(64 << 10);
     struct rules_container c = { 0 };
     struct problems p = { 0 };
 
