@@ -186,7 +186,11 @@ static void plan_target_search(const struct plan_input *in, struct plan *p)
 
 static void plan_launch(const struct plan_input *in, struct plan *p)
 {
-    if (in->agent_seen || strcmp(in->pf->status.phase, "Running") == 0) {
+    bool was_there = in->agent_seen || strcmp(in->pf->status.phase, "Running") == 0;
+
+    if (was_there && !in->agent_fresh) { /* the watch may be behind */
+        act(p, PLAN_READ_AGENT);
+    } else if (was_there) {
         FAIL(in, p, AGENT_LOST,
              "the agent pod was deleted before its result was read; create the PodFlame again");
     } else if (in->create_error &&
@@ -207,6 +211,10 @@ static void plan_agent_waiting(const struct plan_input *in, struct plan *p)
     const char *node = in->pf->status.node_name;
     int64_t deadline = a->created_s + AGENT_START_WAIT_S;
 
+    if (in->now_s >= deadline && !in->agent_fresh) { /* the watch may have stalled */
+        act(p, PLAN_READ_AGENT);
+        return;
+    }
     if (in->now_s >= deadline) {
         FAIL(in, p, AGENT_NOT_STARTED,
              "the agent pod did not start on node \"%s\" within %ds: %s%s%s", node,
@@ -225,6 +233,10 @@ static void plan_agent_running(const struct plan_input *in, struct plan *p)
     int64_t deadline =
         in->agent->created_s + agent_pod_deadline_s(in->pf->spec.duration_s) + AGENT_LOST_GRACE_S;
 
+    if (in->now_s >= deadline && !in->agent_fresh) {
+        act(p, PLAN_READ_AGENT);
+        return;
+    }
     if (in->now_s >= deadline) {
         FAIL(
             in, p, AGENT_LOST,

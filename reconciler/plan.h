@@ -81,6 +81,7 @@ struct plan_input {
     bool fresh;                     /* pf was read or written a moment ago */
     const char *invalid;            /* what is wrong with the spec; NULL or "": nothing */
     const struct agent_view *agent; /* NULL: there is none */
+    bool agent_fresh;               /* that, or that there is none, was read a moment ago */
     bool agent_seen;                /* there was one before */
     const char *create_error;  /* why the agent pod could not be made; NULL: not tried, or made */
     bool create_refused;       /* for good */
@@ -102,6 +103,7 @@ enum plan_action {
     PLAN_READ_PODFLAME,
     PLAN_READ_TARGET,
     PLAN_CREATE_AGENT,
+    PLAN_READ_AGENT,
     PLAN_READ_LOG,
     PLAN_DELETE_AGENT,
     PLAN_DELETE_PODFLAME,

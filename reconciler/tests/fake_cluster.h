@@ -77,6 +77,7 @@ static inline void fake_told(struct fake_cluster *c, struct fake_object *o, cons
 {
     char rv[24];
 
+    assert(o);
     (void)snprintf(rv, sizeof(rv), "%" PRId64, ++c->rv);
     json_set_str(json_get(o->json, "metadata"), "resourceVersion", rv);
     assert(c->n_events < FAKE_EVENTS_MAX);
@@ -107,6 +108,7 @@ static inline struct fake_object *fake_add(struct fake_cluster *c, enum fake_kin
 
 static inline void fake_remove(struct fake_cluster *c, struct fake_object *o)
 {
+    assert(o);
     fake_told(c, o, "DELETED");
     json_put(o->json);
     o->json = NULL;
