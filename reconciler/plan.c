@@ -135,12 +135,13 @@ static int64_t age_since(const char *time, int64_t now_s)
 /* Without a PodFlame, or with one that is being deleted, no agent has anything to do. */
 static void plan_orphan(const struct plan_input *in, bool certain, struct plan *p)
 {
-    if (!in->agent && in->pf && !in->gone)
-        wait_until(p, 0); /* somebody's finalizer keeps it */
+    bool leaving = in->agent && in->agent->deleting;
+    bool kept = !in->agent && in->pf && !in->gone; /* by somebody's finalizer */
+
+    if (leaving || kept)
+        wait_until(p, 0);
     else if (!in->agent)
         act(p, PLAN_FORGET);
-    else if (in->agent->deleting)
-        wait_until(p, 0);
     else if (certain)
         act(p, PLAN_DELETE_AGENT);
     else if (in->now_s < in->agent->created_s + PLAN_ORPHAN_GRACE_S)

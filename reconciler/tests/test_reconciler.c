@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { WAIT_MS = 15000 };
+enum { WAIT_MS = 15000, PAGE_BYTES = 300 * 1024 };
 
 struct world {
     struct fake_cluster *cluster;
@@ -60,7 +60,7 @@ static int setup(void **state)
     w->config = (struct reconciler_config){ .namespace = "system",
                                             .agent_image = "agent:1",
                                             .target_wait_s = -1 };
-    set_log(w, 300 * 1024);
+    set_log(w, PAGE_BYTES);
     *state = w;
     return 0;
 }
@@ -167,7 +167,7 @@ static void expect_success(struct world *w)
     wait_for(w, FAKE_PODFLAME, "a", "status.phase", "Succeeded");
     wait_for(w, FAKE_POD, AGENT, "metadata.name", ""); /* deleted */
     look(w, FAKE_PODFLAME, "a", "status.flameGraph", page, sizeof(page));
-    assert_int_equal(strlen(page), 300 * 1024 / 3 * 4);
+    assert_int_equal(strlen(page), PAGE_BYTES / 3 * 4);
     look(w, FAKE_PODFLAME, "a", "status.target.containerID", text, sizeof(text));
     assert_string_equal(text, "containerd://c1");
     look(w, FAKE_PODFLAME, "a", "status.nodeName", text, sizeof(text));

@@ -270,7 +270,7 @@ static enum MHD_Result say_ok(void *cls, struct MHD_Connection *c, const char *u
                               size_t *len, void **con)
 {
     struct MHD_Response *r =
-        MHD_create_response_from_buffer(2, (void *)(uintptr_t) "{}", MHD_RESPMEM_PERSISTENT);
+        MHD_create_response_from_buffer(2, (char[]){ "{}" }, MHD_RESPMEM_MUST_COPY);
     enum MHD_Result queued = MHD_queue_response(c, 200, r);
 
     (void)cls, (void)url, (void)method, (void)version, (void)data, (void)len, (void)con;
@@ -308,7 +308,7 @@ static void the_server_must_prove_who_it_is(void **state)
                                  MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT)->port),
             .ca_pem = cases[i].ca ? mem_strdup(cases[i].ca) : NULL,
             .insecure = cases[i].insecure,
-            .tls_server_name = (char *)(uintptr_t)cases[i].server_name,
+            .tls_server_name = (char *)cases[i].server_name,
         };
         struct kube_client *client = kube_client_new(&config);
         _cleanup_kube_response_ struct kube_response response = { 0 };
