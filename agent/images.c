@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/images.h"
 
+#include "agent/hash.h"
 #include "agent/proc_file.h"
 #include "lib/cleanup.h"
 #include "lib/mem.h"
@@ -10,7 +11,6 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <uthash.h>
 
 struct image_key {
     uint64_t inode;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/process.h"
 
+#include "agent/hash.h"
 #include "agent/proc_file.h"
 #include "agent/proc_maps.h"
 #include "lib/cleanup.h"
@@ -9,7 +10,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <uthash.h>
 
 enum {
     LINE_MAX_BYTES = 8192, /* of maps: numbers and an escaped path */

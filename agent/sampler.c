@@ -36,7 +36,8 @@ struct sampler {
 /* What libbpf complained about last; its callback has no argument of the caller's. */
 static char libbpf_warning[256];
 
-static int keep_warning(enum libbpf_print_level level, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static int keep_warning(enum libbpf_print_level level,
+                                                              const char *fmt, va_list args)
 {
     if (level == LIBBPF_WARN) {
         (void)vsnprintf(libbpf_warning, sizeof(libbpf_warning), fmt, args);

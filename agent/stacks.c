@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/stacks.h"
 
+#include "agent/hash.h"
 #include "lib/mem.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 struct place_entry {
     struct place place;

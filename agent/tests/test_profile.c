@@ -22,12 +22,12 @@ DEFINE_CLEANUP(struct flame *, flame_free)
 #define _cleanup_flame_ __attribute__((cleanup(flame_freep)))
 
 /* What the test pretends to have sampled. */
-__attribute__((noipa, used)) static int leaf_function(int x)
+__attribute__((noinline, used)) static int leaf_function(int x)
 {
     return x * 3 + 1;
 }
 
-__attribute__((noipa, used)) static int calling_function(int x)
+__attribute__((noinline, used)) static int calling_function(int x)
 {
     return leaf_function(x) + leaf_function(x + 1);
 }
@@ -128,7 +128,7 @@ static void a_caller_outside_of_code_ends_the_stack(void **state)
     assert_int_equal(result.unknown, 0);
 }
 
-__attribute__((noipa, used)) static int start_thread(int x)
+__attribute__((noinline, used)) static int start_thread(int x)
 {
     return calling_function(x) + 1;
 }
