@@ -9,9 +9,21 @@
 #include "reconciler/counters.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 enum { OBJECT_DEPTH = 64, RETRY_MIN_MS = 500, RETRY_MAX_MS = 60000 };
+
+/* A log has been read: the next one may. */
+static void free_log_turn(struct pass_context *c)
+{
+    struct queue_node *next = queue_take(&c->subjects->log_turns, INT64_MAX);
+
+    c->n_logs--;
+    if (next)
+        subject_touch(c->subjects, (struct subject *)(void *)((char *)next -
+                                                              offsetof(struct subject, log_turn)));
+}
 
 void pass_end(struct pass *p, int64_t due_ms, bool failed)
 {
@@ -23,7 +35,7 @@ void pass_end(struct pass *p, int64_t due_ms, bool failed)
     s->pass = NULL;
     c->n_passes--;
     if (p->logs)
-        c->n_logs--;
+        free_log_turn(c);
     if (s->dirty && !failed)
         due_ms = now_ms;
     s->dirty = false;

@@ -13,7 +13,7 @@
 
 enum {
     PASS_MAX = 16,       /* under way at once */
-    PASS_LOGS_MAX = 4,   /* of these, reading a log: each may hold a few MiB */
+    PASS_LOGS_MAX = 8,   /* of these, reading a log: each may hold a few MiB */
     PASS_STEPS_MAX = 16, /* actions of one; more is a loop, and it waits */
 };
 

@@ -14,8 +14,7 @@
 enum {
     POD_MAX = 64 * 1024, /* the description of an agent pod */
     LOG_BYTES_MAX = 8 * 1024 * 1024,
-    LOG_TIMEOUT_MS = 60000,
-    LOG_TURN_MS = 200, /* when others read theirs */
+    LOG_TIMEOUT_MS = 20000,
 };
 
 static char *agent_path(const struct pass *p, const char *sub)
@@ -175,7 +174,8 @@ void pass_read_log(struct pass *p)
     _cleanup_free_ char *path = agent_path(p, sub);
 
     if (!p->logs && p->c->n_logs >= PASS_LOGS_MAX) {
-        pass_end(p, clock_monotonic_ms() + LOG_TURN_MS, true);
+        queue_add(&p->c->subjects->log_turns, &p->s->log_turn, clock_monotonic_ms());
+        pass_end(p, -1, false);
         return;
     }
     if (!p->logs)

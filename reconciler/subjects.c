@@ -39,6 +39,7 @@ void subject_forget(struct subjects *all, struct subject *s)
 {
     assert(!s->pass);
     queue_remove(&all->queue, &s->turn);
+    queue_remove(&all->log_turns, &s->log_turn);
     HASH_DEL(all->by_uid, s);
     podflame_release(&s->pf);
     free(s->invalid);
@@ -55,6 +56,7 @@ void subjects_release(struct subjects *all)
     HASH_ITER (hh, all->by_uid, s, next)
         subject_forget(all, s);
     queue_release(&all->queue);
+    queue_release(&all->log_turns);
 }
 
 void subject_touch(struct subjects *all, struct subject *s)

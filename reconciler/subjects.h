@@ -25,7 +25,7 @@ struct json_object;
 
 struct subject {
     UT_hash_handle hh;
-    struct queue_node turn;
+    struct queue_node turn, log_turn;
     char uid[AGENT_POD_UID_SIZE];
     struct pass *pass; /* under way, or NULL */
     bool dirty;        /* changed during the pass */
@@ -55,6 +55,7 @@ struct subject {
 struct subjects {
     struct subject *by_uid;
     struct queue queue;
+    struct queue log_turns; /* who waits to read a log, the longest first */
     unsigned int pf_mark, agent_mark;
     bool pf_listing, pf_synced, agent_synced;
 };

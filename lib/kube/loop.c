@@ -172,16 +172,14 @@ static void start_calls(struct kube_loop *loop)
     }
 }
 
-void kube_loop_run(struct kube_loop *loop, int timeout_ms)
+/* Moves every transfer on, and tells of those that have ended; false: none has. */
+static bool make_progress(struct kube_loop *loop)
 {
-    struct kube_call *call = NULL;
+    struct kube_call *call;
     int running = 0, left = 0;
+    bool ended = false;
     CURLMsg *msg;
 
-    start_calls(loop);
-    (void)curl_multi_perform(loop->multi, &running);
-    if (!failed_call(loop))
-        (void)curl_multi_poll(loop->multi, NULL, 0, timeout_ms, NULL);
     (void)curl_multi_perform(loop->multi, &running);
     while ((msg = curl_multi_info_read(loop->multi, &left))) {
         if (msg->msg != CURLMSG_DONE)
@@ -191,9 +189,22 @@ void kube_loop_run(struct kube_loop *loop, int timeout_ms)
         (void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &private);
         assert(private);
         call_finish(private, result);
+        ended = true;
     }
-    while ((call = failed_call(loop)))
+    while ((call = failed_call(loop))) {
         call_end(call, call->failed.code, &call->failed);
+        ended = true;
+    }
+    return ended;
+}
+
+void kube_loop_run(struct kube_loop *loop, int timeout_ms)
+{
+    start_calls(loop);
+    if (make_progress(loop))
+        return; /* what has ended leaves nothing behind that would end the wait */
+    (void)curl_multi_poll(loop->multi, NULL, 0, timeout_ms, NULL);
+    (void)make_progress(loop);
 }
 
 void kube_loop_wake(struct kube_loop *loop)
