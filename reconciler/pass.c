@@ -14,12 +14,14 @@
 
 enum { OBJECT_DEPTH = 64, RETRY_MIN_MS = 500, RETRY_MAX_MS = 60000 };
 
-/* A log has been read: the next one may. */
-static void free_log_turn(struct pass_context *c)
+/* The end of any pass may let the next one read its log: whoever was let before may not have needed
+ * its turn any more. */
+static void pass_on_log_turn(struct pass_context *c)
 {
-    struct queue_node *next = queue_take(&c->subjects->log_turns, INT64_MAX);
+    struct queue_node *next = NULL;
 
-    c->n_logs--;
+    if (c->n_logs < PASS_LOGS_MAX)
+        next = queue_take(&c->subjects->log_turns, INT64_MAX);
     if (next)
         subject_touch(c->subjects, (struct subject *)(void *)((char *)next -
                                                               offsetof(struct subject, log_turn)));
@@ -35,7 +37,7 @@ void pass_end(struct pass *p, int64_t due_ms, bool failed)
     s->pass = NULL;
     c->n_passes--;
     if (p->logs)
-        free_log_turn(c);
+        c->n_logs--;
     if (s->dirty && !failed)
         due_ms = now_ms;
     s->dirty = false;
@@ -43,6 +45,7 @@ void pass_end(struct pass *p, int64_t due_ms, bool failed)
         queue_add(&c->subjects->queue, &s->turn, due_ms);
     result_decoder_release(&p->decoder);
     free(p);
+    pass_on_log_turn(c);
 }
 
 void pass_log(enum log_level level, const char *msg, const struct subject *s, const char *key,
