@@ -5,7 +5,6 @@
 #include "lib/mem.h"
 #include "lib/cleanup.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
@@ -70,8 +69,7 @@ static int set_value(const struct cli_program *p, const struct cli_option *o, co
     case CLI_HEADING:
         break;
     }
-    assert(!"cli: a heading is no option");
-    return -EINVAL;
+    return err_set(e, -EINVAL, "--%s is a heading, no option", o->name);
 }
 
 int cli_parse(const struct cli_program *p, int argc, char **argv, int *ret_first_arg, struct err *e)

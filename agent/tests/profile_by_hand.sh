@@ -171,7 +171,7 @@ contained() { # NAME HIERARCHY
     start bash -c "$enter" enter "$group" unshare --mount "$workload"
     local inside=$pid
     start "$workload" # of another container
-    profile --pod-uid $pod_uid --container-id "containerd://$container" --duration 3s
+    profile --pod-uid $pod_uid --container-id "containerd://$container" --duration 6s
     has_shares "$1"
     if [ "$(cut -d';' -f1 "$work/folded" | sort -u)" = "known_shares ($inside)" ]; then
         ok "$1: and nothing else"
@@ -215,6 +215,16 @@ if as_with +bpf,+perfmon,+sys_ptrace true 2>/dev/null; then
     as_with +bpf,+perfmon,+sys_ptrace,+checkpoint_restore,+dac_read_search "$agent" --pid "$pid" --duration 3s --frequency 999 --format folded --output - \
         >"$work/folded" 2>"$work/said"
     has_shares "with CHECKPOINT_RESTORE: a deleted binary too"
+    stop_all
+    start dd if=/dev/zero of=/dev/null bs=4k status=none
+    as_with +bpf,+perfmon,+sys_ptrace "$agent" --pid "$pid" --duration 1s --format folded --output - >"$work/folded" 2>"$work/said"
+    if as_with +bpf,+perfmon,+sys_ptrace grep -qv '^0000000000000000' /proc/kallsyms; then
+        skip "without SYSLOG" "this kernel shows its addresses to everybody"
+    else
+        says "without SYSLOG: kernel functions have no names" ';\[kernel\]' "$work/folded"
+    fi
+    as_with +bpf,+perfmon,+sys_ptrace,+syslog "$agent" --pid "$pid" --duration 1s --format folded --output - >"$work/folded" 2>"$work/said"
+    says "with SYSLOG: they have" ';(vfs|ksys)_read' "$work/folded"
     stop_all
 else
     skip "capabilities" "setpriv cannot take them away here"

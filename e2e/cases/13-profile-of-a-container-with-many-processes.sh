@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 new_namespace
 pod web 'app=/prefork'
-podflame web 'targetPod: web' 'duration: 10s'
+podflame web 'targetPod: web' 'duration: 8s' 'frequency: 499'
 wait_succeeded web 40
 save_page web "$TMP/flame.html"
 share_is "$TMP/flame.html" worker_0 40
