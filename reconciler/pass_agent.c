@@ -90,7 +90,8 @@ static void agent_created(void *ctx, int code, struct kube_response *response, c
         p->s->create_error = NULL;
         pass_log(LOG_INFO, "agent created", p->s, "node", p->s->pf.status.node_name, "");
         if (p->s->agent || take_agent(p, response))
-            pass_go_on(p);
+            pass_read_podflame(p); /* another replica may have finished it just before: then the
+                                      new agent goes at once */
         else
             pass_read_agent(p);
     }

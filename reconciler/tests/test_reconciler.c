@@ -348,9 +348,18 @@ static void two_at_once_make_one_profile(void **state)
         (void)snprintf(name, sizeof(name), "n%d", i);
         wait_for(w, FAKE_PODFLAME, name, "status.phase", "Succeeded");
     }
+    for (int i = 0; i < 20; i++) {
+        char agent[32];
+
+        (void)snprintf(agent, sizeof(agent), "podflame-uid-n%d", i);
+        wait_for(w, FAKE_POD, agent, "metadata.name", "");
+    }
     reconciler_stop(second);
     stop(w);
-    assert_int_equal(w->cluster->agents_created, 20);
+    /* These agents end at once: one replica may be through before the other's POST arrives. What it
+     * makes then is deleted by the same pass, and no second result is ever written. */
+    assert_in_range(w->cluster->agents_created, 20, 25);
+    assert_int_equal(w->cluster->agents_deleted, w->cluster->agents_created);
     assert_int_equal(w->cluster->results_written, 20);
 }
 
