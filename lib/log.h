@@ -20,9 +20,14 @@ struct log_field {
     int64_t number;
 };
 
+static inline const char *log_text(const char *text) /* NULL is logged as "" */
+{
+    return text ? text : "";
+}
+
 #define LOG_STR(k, v)                                                                              \
     {                                                                                              \
-        .key = (k), .text = (v) ? (v) : ""                                                         \
+        .key = (k), .text = log_text(v)                                                            \
     }
 #define LOG_INT(k, v)                                                                              \
     {                                                                                              \
