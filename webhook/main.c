@@ -28,7 +28,7 @@
 enum { EXIT_USAGE = 2, CERTS_CHECK_S = 20, RETRY_FIRST_S = 1, RETRY_LAST_S = 15, QUIET_S = 1 };
 
 struct settings {
-    const char *kubeconfig, *context, *namespace, *watch_namespace, *agent_image;
+    const char *kubeconfig, *context, *namespace, *watch_namespace, *agent_image, *agent_memory;
     int64_t webhook_port, health_port, target_wait_s;
     bool no_webhook, verbose;
 };
@@ -136,6 +136,7 @@ static int serve(struct operator* o, const struct settings *s, const sigset_t *s
     const struct reconciler_config reconciler = { .namespace = s->namespace,
                                                   .watch_namespace = s->watch_namespace,
                                                   .agent_image = s->agent_image,
+                                                  .agent_memory = s->agent_memory,
                                                   .target_wait_s = s->target_wait_s };
 
     if (health_start(&health, &o->health, e) < 0)
