@@ -213,6 +213,8 @@ static int run_main(int argc, char **argv)
     struct cli_option options[] = {
         { "agent-image", "IMAGE", "image of podflame-agent that nodes can pull (required)",
           CLI_TEXT, &s.agent_image, 0, 0 },
+        { "agent-memory", "QUANTITY", "memory limit of an agent (default: 256Mi)", CLI_TEXT,
+          &s.agent_memory, 0, 0 },
         { "namespace", "NAME",
           "where agents, the webhook's Service and its CA are (default: the pod's own)", CLI_TEXT,
           &s.namespace, 0, 0 },
