@@ -44,13 +44,6 @@ static void copy_text(char *to, size_t size, const char *from)
     (void)snprintf(to, size, "%s", from ? from : "");
 }
 
-static const char *state_word(const struct rules_container *c, const char *pod_phase)
-{
-    if (pod_phase && strcmp(pod_phase, "Pending") == 0)
-        return "has not been started yet";
-    return c->state == RULES_TERMINATED ? "has terminated" : "is not running";
-}
-
 void plan_judge_target(const struct podflame *pf, struct json_object *pod, struct plan_target *ret)
 {
     _cleanup_problems_ struct problems problems = { 0 };
@@ -71,9 +64,12 @@ void plan_judge_target(const struct podflame *pf, struct json_object *pod, struc
         return;
     }
     if (!node || !uid || !c.container_id || c.state != RULES_RUNNING) {
+        _cleanup_buf_ struct buf why = BUF_INIT(PLAN_MESSAGE_SIZE);
+
+        rules_why_not_running(pod, &c, &why);
         target_bad(ret, PLAN_CONTAINER_NOT_RUNNING,
-                   "container \"%s\" of pod \"%s\" %s; only a running container can be profiled",
-                   c.name, name, state_word(&c, json_get_str(pod, "status.phase")));
+                   "only a running container can be profiled; container \"%s\" of pod \"%s\" %s",
+                   c.name, name, buf_str(&why));
         return;
     }
     ret->state = PLAN_TARGET_OK;

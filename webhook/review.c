@@ -38,15 +38,18 @@ static void warn_of_container(const struct rules_container *c, const char *pod_n
 {
     const char *phase = json_get_str(pod, "status.phase");
 
-    if (phase && (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0))
+    if (phase && (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0)) {
         (void)buf_printf(add_warning(v),
                          "spec.targetPod: pod \"%s\" has ended (%s), there is nothing left to "
                          "profile",
                          pod_name, phase);
-    else if (c->state == RULES_WAITING || c->state == RULES_TERMINATED)
-        (void)buf_printf(add_warning(v),
-                         "spec.containerName: container \"%s\" of pod \"%s\" is not running now",
-                         c->name, pod_name);
+    } else if (c->state == RULES_WAITING || c->state == RULES_TERMINATED) {
+        struct buf *warning = add_warning(v);
+
+        (void)buf_printf(warning, "spec.containerName: container \"%s\" of pod \"%s\" ", c->name,
+                         pod_name);
+        rules_why_not_running(pod, c, warning);
+    }
 }
 
 static void judge_pod(const struct review_request *r, const char *pod_name,

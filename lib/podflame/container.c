@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { CONTAINERS_MAX = 1024, LISTED_MAX = 16, LIST_MAX = 2048 };
+enum { CONTAINERS_MAX = 1024, LISTED_MAX = 16, LIST_MAX = 2048, WHY_MAX = 300 };
 
 #define FIELD "spec.containerName"
 
@@ -84,6 +84,7 @@ static bool container_at(struct json_object *pod, size_t list, size_t i,
         .container_id = id && *id ? id : NULL,
         .kind = sidecar ? RULES_SIDECAR : lists[list].kind,
         .state = state_of(status),
+        .status = status,
     };
     return true;
 }
@@ -186,6 +187,92 @@ bool rules_resolve_container(const char *container_name, const char *pod_name,
     if (!container_name || !*container_name)
         return resolve_only(pod_name, pod, ret, problems);
     return resolve_named(container_name, pod_name, pod, ret, problems);
+}
+
+/* --- why it does not run --- */
+
+/* ": reason: message" of what is there, without control characters. */
+static void add_why(struct json_object *from, struct buf *out)
+{
+    const char *const texts[] = { json_get_str(from, "reason"), json_get_str(from, "message") };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (!texts[i] || !*texts[i])
+            continue;
+        (void)buf_add_str(out, ": ");
+        for (size_t n = 0; texts[i][n] && n < WHY_MAX; n++) {
+            char c = texts[i][n];
+
+            (void)buf_add(out, (unsigned char)c < ' ' || c == 127 ? " " : &c, 1);
+        }
+    }
+}
+
+static struct json_object *condition_of(struct json_object *pod, const char *type)
+{
+    struct json_object *list = json_get_array(pod, "status.conditions");
+
+    for (size_t i = 0; i < list_length(list); i++) {
+        struct json_object *condition = json_object_array_get_idx(list, i);
+        const char *its_type = json_get_str(condition, "type");
+
+        if (its_type && strcmp(its_type, type) == 0)
+            return condition;
+    }
+    return NULL;
+}
+
+static bool condition_is_true(struct json_object *pod, const char *type)
+{
+    const char *status = json_get_str(condition_of(pod, type), "status");
+
+    return !status || strcmp(status, "True") == 0; /* nobody says otherwise */
+}
+
+/* ": init container "x" has not ended yet", of the first such. */
+static void add_init_container(struct json_object *pod, struct buf *out)
+{
+    struct rules_container c;
+
+    for (size_t i = 0; i < list_length(json_get_array(pod, "spec.initContainers")); i++) {
+        if (!container_at(pod, 1, i, &c) || c.kind != RULES_INIT || c.state == RULES_TERMINATED)
+            continue;
+        (void)buf_printf(out, ": init container \"%s\" has not ended yet", c.name);
+        if (c.state == RULES_WAITING)
+            add_why(json_get_object(c.status, "state.waiting"), out);
+        return;
+    }
+}
+
+void rules_why_not_running(struct json_object *pod, const struct rules_container *c,
+                           struct buf *out)
+{
+    const char *phase = json_get_str(pod, "status.phase"),
+               *node = json_get_str(pod, "spec.nodeName");
+    struct json_object *ended = json_get_object(c->status, "state.terminated");
+    struct json_object *waiting = json_get_object(c->status, "state.waiting");
+    bool over = phase && (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0);
+
+    if (ended) {
+        const char *reason = json_get_str(ended, "reason");
+
+        (void)buf_printf(out, "has ended (%s%sexit code %d)", reason ? reason : "",
+                         reason ? ", " : "", (int)json_get_int(ended, "exitCode", -1));
+    } else if (over) {
+        (void)buf_printf(out, "has ended with its pod (%s)", phase);
+    } else if (!node) {
+        (void)buf_add_str(out, "has no node yet");
+        add_why(condition_of(pod, "PodScheduled"), out);
+    } else if (c->kind == RULES_REGULAR && !condition_is_true(pod, "Initialized")) {
+        (void)buf_add_str(out, "has not been started yet");
+        add_init_container(pod, out);
+    } else if (waiting) {
+        (void)buf_add_str(out, "waits");
+        add_why(waiting, out);
+    } else {
+        (void)buf_add_str(out,
+                          c->state == RULES_RUNNING ? "has no ID yet" : "has not been started yet");
+    }
 }
 
 bool rules_check_container(struct json_object *spec, struct json_object *pod,

@@ -33,6 +33,7 @@ struct rules_container {
     const char *container_id; /* "containerd://..." of the pod's status; borrowed; NULL: none yet */
     enum rules_container_kind kind;
     enum rules_container_state state; /* by the pod's status; RULES_UNKNOWN without one */
+    struct json_object *status;       /* its own there; borrowed; NULL without one */
 };
 
 /*
@@ -48,7 +49,15 @@ bool rules_resolve_container(const char *container_name, const char *pod_name,
                              struct json_object *pod, struct rules_container *ret,
                              struct problems *problems);
 
-/* The same from a spec; adds nothing when its targetPod or containerName is not a valid name, as
- * rules_check_spec() tells that. */
+/*
+ * Appends why @c, a container of @pod that does not run, does not; to be read after "container
+ * "app" of pod "web-0" ": "waits: CrashLoopBackOff: back-off 40s restarting failed container".
+ * What the kubelet and the scheduler say is cut to size; nothing in it can act on a terminal.
+ */
+void rules_why_not_running(struct json_object *pod, const struct rules_container *c,
+                           struct buf *out);
+
+/* rules_resolve_container() from a spec; adds nothing when its targetPod or containerName is not a
+ * valid name, as rules_check_spec() tells that. */
 bool rules_check_container(struct json_object *spec, struct json_object *pod,
                            struct rules_container *ret, struct problems *problems);

@@ -24,8 +24,9 @@ static const struct {
     { "one", "{\"spec\":{\"containers\":[{\"name\":\"app\"}]}}" },
     { "two", "{\"spec\":{\"containers\":[{\"name\":\"app\"},{\"name\":\"sidecar\"}]}}" },
     { "starting",
-      "{\"spec\":{\"containers\":[{\"name\":\"app\"}]},\"status\":{\"phase\":\"Pending\","
-      "\"containerStatuses\":[{\"name\":\"app\",\"state\":{\"waiting\":{}}}]}}" },
+      "{\"spec\":{\"nodeName\":\"n1\",\"containers\":[{\"name\":\"app\"}]},\"status\":{\"phase\":"
+      "\"Pending\",\"containerStatuses\":[{\"name\":\"app\",\"state\":{\"waiting\":{\"reason\":"
+      "\"ImagePullBackOff\"}}}]}}" },
     { "done", "{\"spec\":{\"containers\":[{\"name\":\"app\"}]},\"status\":{\"phase\":"
               "\"Succeeded\"}}" },
 };
@@ -134,8 +135,8 @@ static const struct {
       "could not be read just now",
       1 },
     { "not running yet", "CREATE", SPEC("\"targetPod\":\"starting\""), "null",
-      "allowed\nwarning: spec.containerName: container \"app\" of pod \"starting\" is not running "
-      "now",
+      "allowed\nwarning: spec.containerName: container \"app\" of pod \"starting\" waits: "
+      "ImagePullBackOff",
       1 },
     { "pod has ended", "CREATE", SPEC("\"targetPod\":\"done\""), "null",
       "allowed\nwarning: spec.targetPod: pod \"done\" has ended (Succeeded), there is nothing left "

@@ -302,6 +302,70 @@ static void container_is_resolved(void **state)
     }
 }
 
+/* A pod of one container "app" on a node, with a status. */
+#define WHY(node, status)                                                                          \
+    "{\"spec\":{" node "\"containers\":[{\"name\":\"app\"}],\"initContainers\":["                  \
+    "{\"name\":\"mesh\",\"restartPolicy\":\"Always\"},{\"name\":\"setup\"}]},\"status\":{" status  \
+    "}}"
+#define ON_A_NODE      "\"nodeName\":\"n1\","
+#define APP(state)     "\"containerStatuses\":[{\"name\":\"app\",\"state\":{" state "}}]"
+#define FALSE_OF(type) "{\"type\":\"" type "\",\"status\":\"False\","
+
+static const struct {
+    const char *name, *pod, *why;
+} why_cases[] = {
+    { "no status", WHY(ON_A_NODE, ""), "has not been started yet" },
+    { "crashes again and again",
+      WHY(ON_A_NODE, APP("\"waiting\":{\"reason\":\"CrashLoopBackOff\",\"message\":\"back-off 40s "
+                         "restarting\\n\\u001b[31mfailed\"}")),
+      "waits: CrashLoopBackOff: back-off 40s restarting  [31mfailed" },
+    { "waits without a word", WHY(ON_A_NODE, APP("\"waiting\":{}")), "waits" },
+    { "ended", WHY(ON_A_NODE, APP("\"terminated\":{\"reason\":\"Error\",\"exitCode\":3}")),
+      "has ended (Error, exit code 3)" },
+    { "ended without a reason", WHY(ON_A_NODE, APP("\"terminated\":{\"exitCode\":3}")),
+      "has ended (exit code 3)" },
+    { "pod has ended", WHY(ON_A_NODE, "\"phase\":\"Failed\""), "has ended with its pod (Failed)" },
+    { "no node", WHY("", "\"phase\":\"Pending\""), "has no node yet" },
+    { "no node will do",
+      WHY("",
+          "\"conditions\":[" FALSE_OF("PodScheduled") "\"reason\":\"Unschedulable\","
+                                                      "\"message\":\"0/3 nodes are available\"}]"),
+      "has no node yet: Unschedulable: 0/3 nodes are available" },
+    { "behind an init container",
+      WHY(ON_A_NODE, "\"conditions\":[" FALSE_OF(
+                         "Initialized") "\"reason\":\"x\"}],"
+                                        "\"initContainerStatuses\":[{\"name\":\"mesh\",\"state\":{"
+                                        "\"running\":{}}},"
+                                        "{\"name\":\"setup\",\"state\":{\"running\":{}}}]," APP(
+                                            "\"waiting\":{"
+                                            "\"reason\":\"PodInitializing\"}")),
+      "has not been started yet: init container \"setup\" has not ended yet" },
+    { "behind one that fails",
+      WHY(ON_A_NODE,
+          "\"conditions\":[" FALSE_OF("Initialized") "\"reason\":\"x\"}],"
+                                                     "\"initContainerStatuses\":[{\"name\":"
+                                                     "\"setup\",\"state\":{\"waiting\":{"
+                                                     "\"reason\":\"ImagePullBackOff\"}}}]"),
+      "has not been started yet: init container \"setup\" has not ended yet: ImagePullBackOff" },
+};
+
+static void why_it_does_not_run_is_told(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(why_cases); i++) {
+        _cleanup_json_ struct json_object *pod = parse(why_cases[i].pod);
+        _cleanup_buf_ struct buf why = BUF_INIT(2048);
+        struct rules_container c = { 0 };
+        struct problems p = { 0 };
+
+        assert_true(rules_resolve_container("", "web-0", pod, &c, &p));
+        rules_why_not_running(pod, &c, &why);
+        if (strcmp(buf_str(&why), why_cases[i].why) != 0)
+            fail_msg("%s:\n  got  %s\n  want %s", why_cases[i].name, buf_str(&why),
+                     why_cases[i].why);
+    }
+}
+
 static void long_lists_are_cut(void **state)
 {
     _cleanup_buf_ struct buf text = BUF_INIT(64 << 10);
@@ -459,6 +523,7 @@ int main(void)
         cmocka_unit_test(spec_is_judged),
         cmocka_unit_test(update_leaves_the_spec),
         cmocka_unit_test(container_is_resolved),
+        cmocka_unit_test(why_it_does_not_run_is_told),
         cmocka_unit_test(long_lists_are_cut),
         cmocka_unit_test(container_of_a_bad_spec_is_left_alone),
         cmocka_unit_test(the_crd_says_it_in_the_same_words),
