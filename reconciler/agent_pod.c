@@ -210,6 +210,13 @@ static bool is_ordinary(const char *reason)
            (strcmp(reason, "ContainerCreating") == 0 || strcmp(reason, "PodInitializing") == 0);
 }
 
+/* The runtime could not start the program: there is no log to read. */
+static bool never_started(const char *reason)
+{
+    return reason &&
+           (strcmp(reason, "StartError") == 0 || strcmp(reason, "ContainerCannotRun") == 0);
+}
+
 static void decode_container(struct json_object *status, struct agent_view *view)
 {
     struct json_object *terminated = json_get_object(status, "state.terminated");
@@ -227,7 +234,7 @@ static void decode_container(struct json_object *status, struct agent_view *view
     } else if (waiting && !is_ordinary(json_get_str(waiting, "reason"))) {
         set_why(view, json_get_str(waiting, "reason"), json_get_str(waiting, "message"));
     }
-    view->ran = running || terminated;
+    view->ran = running || (terminated && !never_started(view->reason));
 }
 
 static void decode_status(struct json_object *pod, struct agent_view *view)

@@ -28,6 +28,7 @@ enum {
     AGENT_POD_NAME_SIZE = 64,
     AGENT_POD_UID_SIZE = 64,
     AGENT_START_WAIT_S = 120,  /* for the scheduler, the image, the container */
+    AGENT_IMAGE_WAIT_S = 60,   /* for an image that the node says it cannot get */
     AGENT_FINISH_SLACK_S = 60, /* past the duration: names, page, log */
     AGENT_LOST_GRACE_S = 30,   /* past the pod's own deadline: nobody enforces it any more */
 };

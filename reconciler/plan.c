@@ -202,20 +202,42 @@ static void plan_launch(const struct plan_input *in, struct plan *p)
     }
 }
 
+static bool is_about_the_image(const char *reason)
+{
+    static const char *const reasons[] = { "ErrImagePull",      "ImagePullBackOff",
+                                           "InvalidImageName",  "ErrImageNeverPull",
+                                           "ImageInspectError", "RegistryUnavailable" };
+
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (strcmp(reason, reasons[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void plan_agent_waiting(const struct plan_input *in, struct plan *p)
 {
     const struct agent_view *a = in->agent;
     const char *node = in->pf->status.node_name;
-    int64_t deadline = a->created_s + AGENT_START_WAIT_S;
+    bool image = is_about_the_image(a->reason);
+    int wait_s = image ? AGENT_IMAGE_WAIT_S : AGENT_START_WAIT_S;
+    int64_t deadline = a->created_s + wait_s;
 
     if (in->now_s >= deadline && !in->agent_fresh) { /* the watch may have stalled */
         act(p, PLAN_READ_AGENT);
         return;
     }
+    if (in->now_s >= deadline && image) {
+        FAIL(in, p, AGENT_NOT_STARTED,
+             "node \"%s\" cannot get the agent's image: %s%s%s; check the operator's "
+             "--agent-image, then create the PodFlame again",
+             node, a->reason, a->message[0] ? ": " : "", a->message);
+        return;
+    }
     if (in->now_s >= deadline) {
         FAIL(in, p, AGENT_NOT_STARTED,
-             "the agent pod did not start on node \"%s\" within %ds: %s%s%s", node,
-             AGENT_START_WAIT_S, a->reason[0] ? a->reason : "nothing was heard from the node",
+             "the agent pod did not start on node \"%s\" within %ds: %s%s%s", node, wait_s,
+             a->reason[0] ? a->reason : "nothing was heard from the node",
              a->message[0] ? ": " : "", a->message);
         return;
     }
@@ -311,9 +333,9 @@ static void plan_agent_ended(const struct plan_input *in, struct plan *p)
     const struct agent_view *a = in->agent;
 
     if (!a->ran)
-        FAIL(in, p, AGENT_NOT_STARTED, "node \"%s\" refused the agent pod: %s%s%s",
-             in->pf->status.node_name, a->reason[0] ? a->reason : "no reason given",
-             a->message[0] ? ": " : "", a->message);
+        FAIL(in, p, AGENT_NOT_STARTED, "node \"%s\" %s: %s%s%s", in->pf->status.node_name,
+             a->exit_code != 0 ? "could not start the agent" : "refused the agent pod",
+             a->reason[0] ? a->reason : "no reason given", a->message[0] ? ": " : "", a->message);
     else if (in->result)
         plan_result(in, p);
     else if (in->log_failures >= PLAN_LOG_TRIES)

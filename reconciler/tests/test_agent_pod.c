@@ -139,6 +139,10 @@ static const struct {
       "{\"phase\":\"Failed\",\"containerStatuses\":[{\"state\":{\"terminated\":{\"exitCode\":137,"
       "\"reason\":\"OOMKilled\"}}}]}",
       AGENT_ENDED, true, 137, "OOMKilled" },
+    { "could not be started",
+      "{\"phase\":\"Failed\",\"containerStatuses\":[{\"state\":{\"terminated\":{\"exitCode\":128,"
+      "\"reason\":\"StartError\",\"startedAt\":\"1970-01-01T00:00:00Z\"}}}]}",
+      AGENT_ENDED, false, 128, "StartError" },
     { "deadline",
       "{\"phase\":\"Failed\",\"reason\":\"DeadlineExceeded\",\"containerStatuses\":[{"
       "\"state\":{\"terminated\":{\"exitCode\":143,\"reason\":\"Error\"}}}]}",
