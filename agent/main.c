@@ -198,7 +198,9 @@ static int profile_target(const struct arguments *a, struct output *output,
         return e->code;
     *ret_reason = RESULT_INTERNAL;
     if (a->stream && outcome.signal != 0)
-        return err_set(e, -EINTR, "ended by %s before the profile was complete",
+        return err_set(e, -EINTR,
+                       "the agent was told to end (%s) before the profile was complete, as when "
+                       "its pod is deleted or its node shuts down; create the PodFlame again",
                        strsignal(outcome.signal)); /* NOLINT(concurrency-mt-unsafe) */
     result.duration_ms = outcome.duration_ms;
     result.lost = outcome.lost;

@@ -46,7 +46,9 @@ static int gone(const struct target *target, enum result_reason *ret_reason, str
     *ret_reason = RESULT_TARGET_GONE;
     if (target->pid > 0)
         return err_set(e, -ESRCH, "no process %d is running", target->pid);
-    return err_set(e, -ESRCH, "no process of container '%s' is running on this node",
+    return err_set(e, -ESRCH,
+                   "no process of container '%.12s' is left on this node: it has ended or was "
+                   "restarted; see kubectl describe pod, then create the PodFlame again",
                    target->container_id);
 }
 
@@ -208,7 +210,9 @@ static int judge(const struct run_options *options, const struct profile *profil
         return 0;
     if (outcome->target_gone) {
         *ret_reason = RESULT_TARGET_GONE;
-        return err_set(e, -ESRCH, "the target ended before it could be sampled");
+        return err_set(e, -ESRCH,
+                       "%s ended before it could be sampled; profile it again once it runs",
+                       options->target.pid > 0 ? "the process" : "the container");
     }
     *ret_reason = RESULT_NO_SAMPLES;
     return err_set(e, -ENODATA,
