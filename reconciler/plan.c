@@ -278,6 +278,7 @@ static void plan_no_result(const struct plan_input *in, struct plan *p)
     const struct agent_view *a = in->agent;
     const struct result_decoder *r = in->result;
     bool tail = in->log_tail && *in->log_tail;
+    bool known = a->reason[0] && strcmp(a->reason, "Error") != 0; /* that one says nothing */
 
     if (strcmp(a->reason, "OOMKilled") == 0)
         FAIL(in, p, AGENT_KILLED,
@@ -291,11 +292,11 @@ static void plan_no_result(const struct plan_input *in, struct plan *p)
              "frequency",
              agent_pod_deadline_s(in->pf->spec.duration_s));
     else if (a->exit_code == SIGKILL_EXIT || a->exit_code == SIGTERM_EXIT)
-        FAIL(
-            in, p, AGENT_KILLED,
-            "the agent was killed on node \"%s\" (exit code %d%s%s%s%s); create the PodFlame again",
-            in->pf->status.node_name, a->exit_code, a->reason[0] ? ", " : "", a->reason,
-            a->message[0] ? ": " : "", a->message);
+        FAIL(in, p, AGENT_KILLED,
+             "the agent was killed on node \"%s\" (exit code %d%s%s%s%s), as by a node that runs "
+             "out of memory or shuts down; create the PodFlame again",
+             in->pf->status.node_name, a->exit_code, known ? ", " : "", known ? a->reason : "",
+             a->message[0] ? ": " : "", a->message);
     else if (r->state == RESULT_NONE && a->exit_code != 0)
         FAIL(in, p, AGENT_FAILED, "the agent ended with exit code %d%s%s", a->exit_code,
              tail ? ": " : " and said nothing", tail ? in->log_tail : "");
