@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * unwind_table: how callers are found without frame pointers, as user space writes it down and the
+ * BPF programs read it.
+ *
+ * A row says that from its address up to the next row's one rule holds. Rows of one image are
+ * sorted and lie together; rules are few, and shared by all images.
+ */
+#pragma once
+
+#ifdef __bpf__
+#include "agent/bpf/kernel.bpf.h"
+#else
+#include <linux/types.h>
+#endif
+
+/* The canonical frame address: the value that the stack pointer has once the function returned. */
+enum unwind_cfa {
+    UNWIND_CFA_NONE,    /* nothing is known of the code: only its frame pointer can help */
+    UNWIND_CFA_END,     /* nobody calls it */
+    UNWIND_CFA_REG,     /* reg + cfa_off */
+    UNWIND_CFA_DEREF,   /* *(reg + cfa_off) + deref_off */
+    UNWIND_CFA_PLT,     /* rsp + 8, and 8 more when the last four bits of pc are >= cfa_off */
+    UNWIND_CFA_SIGNAL,  /* a signal's trampoline: the registers are in the frame that rsp points to
+                         */
+    UNWIND_CFA_UNKNOWN, /* described, in a way that is not understood */
+};
+
+/* Where the caller's frame pointer is. */
+enum unwind_bp {
+    UNWIND_BP_SAME,
+    UNWIND_BP_AT_CFA, /* saved at the canonical frame address + bp_off */
+    UNWIND_BP_AT_BP,  /* saved at the frame pointer + bp_off */
+};
+
+enum unwind_ra {
+    UNWIND_RA_AT_CFA, /* saved at the canonical frame address + ra_off */
+    UNWIND_RA_IN_REG, /* in register ra_off */
+};
+
+/* DWARF's numbers of the x86-64 registers: rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 to r15, and
+ * the return address. */
+enum { UNWIND_REG_BP = 6, UNWIND_REG_SP = 7, UNWIND_REG_RA = 16, UNWIND_REGS = 16 };
+
+struct unwind_rule {
+    __u8 cfa; /* enum unwind_cfa */
+    __u8 reg;
+    __u8 bp; /* enum unwind_bp */
+    __u8 ra; /* enum unwind_ra */
+    __s32 cfa_off;
+    __s32 deref_off;
+    __s32 bp_off;
+    __s32 ra_off;
+    __u32 pad;
+};
+
+struct unwind_row {
+    __u32 addr; /* from the base of the image */
+    __u32 rule; /* index */
+};
+
+enum {
+    UNWIND_RULES_MAX = 8192,
+    UNWIND_RULE_NONE = 0, /* the rule of that number is UNWIND_CFA_NONE */
+    UNWIND_ROWS_PER_IMAGE_MAX = 1 << 23,
+};
