@@ -36,6 +36,7 @@ struct kube_watch {
     struct buf event; /* bytes of an event that has not ended */
     bool skipping;    /* inside an event that is too large */
     bool told;        /* this watch has told something */
+    bool was_stale;   /* listed again for a 410, and nothing was told since */
     struct err error; /* of an ERROR event */
 };
 
@@ -63,9 +64,9 @@ static void set_text(char **to, const char *text)
     *to = copy;
 }
 
-static void retry_later(struct kube_watch *w, int64_t at_least_ms)
+static void retry_later(struct kube_watch *w, int64_t at_least_ms, int64_t max)
 {
-    int64_t min = w->options.backoff_min_ms, max = w->options.backoff_max_ms;
+    int64_t min = w->options.backoff_min_ms;
 
     w->backoff_ms = w->backoff_ms ? w->backoff_ms * 2 : min;
     if (w->backoff_ms > max)
@@ -90,9 +91,17 @@ static void report(struct kube_watch *w, const struct err *e)
 static void failed(struct kube_watch *w, int code, const struct kube_response *response,
                    const struct err *e)
 {
-    if (code == -ESTALE)
-        relist(w); /* 410: the version, or the page, is no longer kept */
-    retry_later(w, response->retry_after_s * 1000);
+    int64_t max = w->options.backoff_max_ms;
+
+    if (code == -ESTALE) { /* 410: the version, or the page, is no longer kept */
+        relist(w);
+        if (!w->was_stale)
+            w->backoff_ms = 0; /* a server that answers so has come back: what failed is over */
+        w->was_stale = true;
+    }
+    if (response->status == 0 && max > KUBE_WATCH_LOST_MAX_MS)
+        max = KUBE_WATCH_LOST_MAX_MS; /* nobody there is spared by a longer wait */
+    retry_later(w, response->retry_after_s * 1000, max);
     report(w, e);
 }
 
@@ -197,6 +206,7 @@ static int take_event(struct kube_watch *w, const char *text, size_t len)
         w->handler->removed(w->ctx, object);
     set_text(&w->rv, rv); /* also of a BOOKMARK */
     w->told = true;
+    w->was_stale = false;
     w->backoff_ms = 0;
     return 0;
 }
@@ -250,7 +260,7 @@ static void watch_done(void *ctx, int code, struct kube_response *response, cons
             w->backoff_ms = 0;
             w->due_ms = 0;
         } else {
-            retry_later(w, 0);
+            retry_later(w, 0, w->options.backoff_max_ms);
         }
     } else {
         failed(w, code, response, e);

@@ -4,9 +4,11 @@
  *
  * Holds no objects: the owner marks what it has at listing(), and at listed() drops what was not
  * told again. resourceVersion is opaque. EOF and stalls resume where the stream stopped; 410 and
- * ERROR events list again; failures wait 0.8 to 30 s with jitter, and as long as the server's
- * Retry-After asks. An event that is larger than KUBE_WATCH_EVENT_MAX (long strings cut) is told as
- * a problem and skipped. Runs on a kube_loop, never blocks.
+ * ERROR events list again; failures wait 0.8 to 30 s with jitter (10 s while nobody answers at
+ * all), and as long as the server's Retry-After asks. The first 410 begins with short waits again:
+ * it is what a server says that has just been restarted. An event that is larger than
+ * KUBE_WATCH_EVENT_MAX (long strings cut) is told as a problem and skipped. Runs on a kube_loop,
+ * never blocks.
  */
 #pragma once
 
@@ -21,6 +23,7 @@ enum {
     KUBE_WATCH_STRING_MAX = 8 * 1024, /* strings of the objects are cut to that */
     KUBE_WATCH_BACKOFF_MIN_MS = 800,
     KUBE_WATCH_BACKOFF_MAX_MS = 30000,
+    KUBE_WATCH_LOST_MAX_MS = 10000,
 };
 
 struct json_object;

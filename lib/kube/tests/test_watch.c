@@ -98,8 +98,8 @@ static const struct kube_watch_handler handler = { on_listing, on_listed, on_cha
                                                    on_problem };
 
 /* Runs the script until the watch told @expect, and checks what it asked. */
-static void run(const char *name, const struct step *steps, int n, const char *expect,
-                struct script *ret)
+static void run(const char *name, const struct step *steps, int n, int64_t backoff_min_ms,
+                const char *expect, struct script *ret)
 {
     struct script script = { .steps = steps, .n = n };
     struct seen seen = { .text = BUF_INIT(1 << 20) };
@@ -110,8 +110,8 @@ static void run(const char *name, const struct step *steps, int n, const char *e
     struct kube_loop *loop = kube_loop_new(&config);
     const struct kube_watch_options options = { .path = "/things",
                                                 .selector = "labelSelector=a%3Db",
-                                                .backoff_min_ms = 5,
-                                                .backoff_max_ms = 40,
+                                                .backoff_min_ms = backoff_min_ms,
+                                                .backoff_max_ms = backoff_min_ms * 8,
                                                 .event_max = 4096 };
     struct kube_watch *watch = kube_watch_open(loop, &options, &handler, &seen);
     int64_t end = now_ms() + 10000;
@@ -134,7 +134,7 @@ static void run(const char *name, const struct step *steps, int n, const char *e
 }
 
 #define RUN(name, steps, expect, ret)                                                              \
-    run(name, steps, (int)(sizeof(steps) / sizeof((steps)[0])), expect, ret)
+    run(name, steps, (int)(sizeof(steps) / sizeof((steps)[0])), 5, expect, ret)
 
 static void lists_in_pages_and_goes_on_watching(void **state)
 {
@@ -216,6 +216,33 @@ static void gone_means_list_again(void **state)
     RUN("410 by HTTP", http, "[+a ] !-116 [+b ] ", NULL);
     RUN("410 by an event", event, "[+a ] !-116 [] ", NULL);
     RUN("410 of a page", page, "[+a !-116 [+b ] ", NULL);
+}
+
+static void a_server_that_came_back_is_listed_soon(void **state)
+{
+    static const char gone[] =
+        "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410}}\n";
+    static const struct step steps[] = {
+        { .expect = "limit", 0, LIST("5", "") },
+        { .expect = "resourceVersion=5", 503, "" },
+        { .expect = "resourceVersion=5", 503, "" },
+        { .expect = "resourceVersion=5", 503, "" },
+        { .expect = "resourceVersion=5", 0, gone, FAKE_HANG },
+        { .expect = "limit", 0, LIST("6", "") },
+        { .expect = "resourceVersion=6", 0, gone, FAKE_HANG },
+        { .expect = "limit", 0, LIST("7", "") },
+        { .expect = "resourceVersion=7", 0, gone, FAKE_HANG },
+        { .expect = "limit", 0, LIST("8", "") },
+        { .expect = "resourceVersion=8", 0, "", FAKE_HANG },
+    };
+    struct script script;
+
+    (void)state;
+    run("came back", steps, (int)(sizeof(steps) / sizeof(steps[0])), 100,
+        "[] !-121 !-121 !-121 !-116 [] !-116 [] !-116 [] ", &script);
+    assert_true(script.asked_ms[5] - script.asked_ms[4] < 600); /* 800 would be the next */
+    assert_true(script.asked_ms[7] - script.asked_ms[6] >= 190);
+    assert_true(script.asked_ms[9] - script.asked_ms[8] >= 390); /* no listing without end */
 }
 
 static void too_many_requests_waits_as_long_as_asked(void **state)
@@ -308,6 +335,7 @@ int main(void)
         cmocka_unit_test(an_ended_stream_is_resumed_where_it_stopped),
         cmocka_unit_test(a_cut_stream_loses_and_repeats_nothing),
         cmocka_unit_test(gone_means_list_again),
+        cmocka_unit_test(a_server_that_came_back_is_listed_soon),
         cmocka_unit_test(too_many_requests_waits_as_long_as_asked),
         cmocka_unit_test(an_event_past_the_cap_is_skipped_and_told),
         cmocka_unit_test(nonsense_lists_again),
