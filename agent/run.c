@@ -46,9 +46,7 @@ static int gone(const struct target *target, enum result_reason *ret_reason, str
     *ret_reason = RESULT_TARGET_GONE;
     if (target->pid > 0)
         return err_set(e, -ESRCH, "no process %d is running", target->pid);
-    return err_set(e, -ESRCH,
-                   "no process of container '%.12s' is left on this node: it has ended or was "
-                   "restarted; see kubectl describe pod, then create the PodFlame again",
+    return err_set(e, -ESRCH, "no process of container '%s' is running on this node",
                    target->container_id);
 }
 

@@ -173,7 +173,8 @@ static void plan_target_search(const struct plan_input *in, struct plan *p)
                      "the agent is starting on node \"%s\"", t->node);
         p->record_target = true;
     } else if (waited >= in->target_wait_s) {
-        write_status(in, p, PLAN_FAILED, plan_reason_name(t->reason), "%s (waited %" PRId64 "s)",
+        write_status(in, p, PLAN_FAILED, plan_reason_name(t->reason),
+                     "%s (waited %" PRId64 "s); create the PodFlame again when that has changed",
                      t->message, in->target_wait_s);
     } else {
         write_status(in, p, PLAN_PENDING, plan_reason_name(t->reason), "%s", t->message);
@@ -319,8 +320,19 @@ static void plan_result(const struct plan_input *in, struct plan *p)
              r->profile.bytes, in->result_refused);
     else if (r->state == RESULT_COMPLETE)
         write_status(in, p, PLAN_SUCCEEDED, plan_reason_name(PLAN_PROFILE_READY),
-                     "%" PRId64 " samples of container \"%s\" of pod \"%s\"", r->profile.samples,
-                     in->pf->status.target_container_name, in->pf->spec.target_pod);
+                     "%" PRId64 " samples of container \"%s\" of pod \"%s\"; to save the page: "
+                     "kubectl get pf %s -n %s -o jsonpath='{.status.flameGraph}' | base64 -d | "
+                     "gunzip > flame.html",
+                     r->profile.samples, in->pf->status.target_container_name,
+                     in->pf->spec.target_pod, in->pf->name, in->pf->namespace);
+    else if (r->state == RESULT_FAILED &&
+             strcmp(r->reason, result_reason_name(RESULT_TARGET_GONE)) == 0)
+        write_status(
+            in, p, PLAN_FAILED, r->reason,
+            "container \"%s\" of pod \"%s\" has ended or was restarted meanwhile (%s); see "
+            "kubectl describe pod %s, and create the PodFlame again when it runs",
+            in->pf->status.target_container_name, in->pf->spec.target_pod, r->message,
+            in->pf->spec.target_pod);
     else if (r->state == RESULT_FAILED)
         write_status(in, p, PLAN_FAILED, r->reason, "%s", r->message);
     else if (cut && in->log_tries < PLAN_RESULT_TRIES)

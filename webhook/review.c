@@ -43,7 +43,8 @@ static void warn_of_container(const struct rules_container *c, const char *pod_n
                          "spec.targetPod: pod \"%s\" has ended (%s), there is nothing left to "
                          "profile",
                          pod_name, phase);
-    } else if (c->state == RULES_WAITING || c->state == RULES_TERMINATED) {
+    } else if (c->state == RULES_WAITING || c->state == RULES_TERMINATED ||
+               (c->state == RULES_UNKNOWN && phase && strcmp(phase, "Pending") == 0)) {
         struct buf *warning = add_warning(v);
 
         (void)buf_printf(warning, "spec.containerName: container \"%s\" of pod \"%s\" ", c->name,

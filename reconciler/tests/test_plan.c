@@ -250,7 +250,7 @@ static const struct {
       .action = PLAN_WRITE_STATUS,
       .phase = PLAN_SUCCEEDED,
       .reason = "ProfileReady",
-      .message = "990 samples" },
+      .message = "pod \"web-0\"; to save the page: kubectl get pf p -n ns -o" },
     { .name = "result of an agent that crashed after it",
       .status = { RUNNING, TARGET },
       .now_s = 45,
@@ -273,7 +273,8 @@ static const struct {
       .action = PLAN_WRITE_STATUS,
       .phase = PLAN_FAILED,
       .reason = "TargetGone",
-      .message = "no process is left" },
+      .message =
+          "\"app\" of pod \"web-0\" has ended or was restarted meanwhile (no process is left)" },
     { .name = "cut log, first",
       .status = { RUNNING, TARGET },
       .now_s = 45,

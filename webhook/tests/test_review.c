@@ -27,6 +27,9 @@ static const struct {
       "{\"spec\":{\"nodeName\":\"n1\",\"containers\":[{\"name\":\"app\"}]},\"status\":{\"phase\":"
       "\"Pending\",\"containerStatuses\":[{\"name\":\"app\",\"state\":{\"waiting\":{\"reason\":"
       "\"ImagePullBackOff\"}}}]}}" },
+    { "homeless", "{\"spec\":{\"containers\":[{\"name\":\"app\"}]},\"status\":{\"phase\":"
+                  "\"Pending\",\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"False\","
+                  "\"reason\":\"Unschedulable\",\"message\":\"0/3 nodes\"}]}}" },
     { "done", "{\"spec\":{\"containers\":[{\"name\":\"app\"}]},\"status\":{\"phase\":"
               "\"Succeeded\"}}" },
 };
@@ -137,6 +140,11 @@ static const struct {
     { "not running yet", "CREATE", SPEC("\"targetPod\":\"starting\""), "null",
       "allowed\nwarning: spec.containerName: container \"app\" of pod \"starting\" waits: "
       "ImagePullBackOff",
+      1 },
+    { "without a node", "CREATE", SPEC("\"targetPod\":\"homeless\""), "null",
+      "allowed\nwarning: spec.containerName: container \"app\" of pod \"homeless\" has no node "
+      "yet: "
+      "Unschedulable: 0/3 nodes",
       1 },
     { "pod has ended", "CREATE", SPEC("\"targetPod\":\"done\""), "null",
       "allowed\nwarning: spec.targetPod: pod \"done\" has ended (Succeeded), there is nothing left "
