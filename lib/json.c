@@ -9,6 +9,26 @@
 
 DEFINE_CLEANUP(struct json_tokener *, json_tokener_free)
 
+/* The end of the string that starts after text[-1], or @end. */
+static const char *skip_string(const char *text, const char *end)
+{
+    for (; text < end && *text != '"'; text++)
+        text += *text == '\\' && text + 1 < end;
+    return text < end ? text + 1 : end;
+}
+
+/* json-c takes NaN, Infinity and single quotes even when strict; JSON has no such bytes between its
+ * strings. NULL, or where the first of them stands. */
+static const char *find_foreign(const char *text, size_t len)
+{
+    for (const char *at = text, *end = text + len; at < end;) {
+        if (!*at || !strchr(" \t\r\n{}[]:,\"+-.0123456789Eaeflnrstu", *at))
+            return at;
+        at = *at == '"' ? skip_string(at + 1, end) : at + 1;
+    }
+    return NULL;
+}
+
 int json_parse(const char *text, size_t len, int max_depth, struct json_object **ret, struct err *e)
 {
     __attribute__((cleanup(json_tokener_freep))) struct json_tokener *tok =
@@ -21,6 +41,9 @@ int json_parse(const char *text, size_t len, int max_depth, struct json_object *
         return err_set(e, -EINVAL, "JSON: %s", len ? "too long" : "empty");
     if (memchr(text, '\0', len)) /* json-c would stop there and call it the end */
         return err_set(e, -EINVAL, "JSON: holds a NUL byte");
+    const char *foreign = find_foreign(text, len);
+    if (foreign)
+        return err_set(e, -EINVAL, "JSON: unexpected character at byte %td", foreign - text);
     json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     _cleanup_json_ struct json_object *value = json_tokener_parse_ex(tok, text, (int)len);
     why = json_tokener_get_error(tok);

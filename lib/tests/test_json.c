@@ -33,6 +33,16 @@ static const struct {
     { "comment", "{/* */}", NULL },
     { "upper case literal", "TRUE", NULL },
     { "leading zero", "[01]", NULL },
+    { "not a number", "[NaN]", NULL },
+    { "infinite", "[-Infinity]", NULL },
+    { "key in single quotes", "{'a':1}", NULL },
+    { "any byte in a string", "\"'NaN/\\\"I\\\\\"", "\"'NaN/\\\"I\\\\\"" },
+    { "number without a digit before the dot", "[.5]", NULL },
+    { "plus sign", "[+1]", NULL },
+    { "exponent without a digit", "[1e]", NULL },
+    { "sign alone", "[-]", NULL },
+    { "trailing comma of an object", "{\"a\":1,}", NULL },
+    { "unknown escape", "[\"\\x41\"]", NULL },
     { "broken UTF-8", "\"\xff\"", NULL },
 };
 
