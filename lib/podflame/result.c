@@ -60,6 +60,19 @@ struct json_object *result_profile_to_json(const struct result_profile *profile)
     return o;
 }
 
+/* Copies as much of @from as fits and ends between two characters: what is cut goes to the API
+ * server, which takes no broken UTF-8. */
+static void copy_text(char *to, size_t size, const char *from)
+{
+    size_t len = strlen(from);
+
+    if (len >= size)
+        for (len = size - 1; len > 0 && ((unsigned char)from[len] & 0xc0) == 0x80;)
+            len--;
+    memcpy(to, from, len);
+    to[len] = '\0';
+}
+
 static void profile_from_json(struct json_object *o, struct result_profile *profile)
 {
     struct json_object *runtimes = json_get_array(o, "runtimes");
@@ -73,7 +86,7 @@ static void profile_from_json(struct json_object *o, struct result_profile *prof
     for (size_t i = 0; i < n && i < RESULT_RUNTIMES_MAX; i++) {
         const char *name = json_get_str(json_object_array_get_idx(runtimes, i), "");
 
-        (void)snprintf(profile->runtimes[i], sizeof(profile->runtimes[i]), "%s", name ? name : "?");
+        copy_text(profile->runtimes[i], sizeof(profile->runtimes[i]), name && *name ? name : "?");
     }
 }
 
@@ -210,7 +223,7 @@ static void take_error(struct result_decoder *d, struct json_object *o)
     }
     (void)snprintf(d->reason, sizeof(d->reason), "%s",
                    is_reason(reason) ? reason : result_reason_name(RESULT_INTERNAL));
-    (void)snprintf(d->message, sizeof(d->message), "%s", message ? message : "no message");
+    copy_text(d->message, sizeof(d->message), message ? message : "no message");
     d->state = RESULT_FAILED;
 }
 

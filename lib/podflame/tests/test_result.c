@@ -125,6 +125,38 @@ static const struct {
     { "error twice", "podflame/1 error {}\npodflame/1 error {}\n", RESULT_BROKEN },
 };
 
+#define E10 "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+#define E40 E10 E10 E10 E10
+
+static void what_is_cut_ends_between_two_characters(void **state)
+{
+    static const char digest[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    __attribute__((cleanup(result_decoder_release))) struct result_decoder d;
+    _cleanup_buf_ struct buf text = BUF_INIT(4096);
+
+    (void)state;
+    assert_int_equal(buf_printf(&text,
+                                "podflame/1 header {\"bytes\":0,\"sha256\":\"%s\",\"profile\":"
+                                "{\"runtimes\":[\"" E40 "\",\"\",\"go\"]}}\npodflame/1 end "
+                                "{\"lines\":0}\n",
+                                digest),
+                     0);
+    assert_int_equal(decode(text.data, text.len, 9, &d), RESULT_COMPLETE);
+    assert_string_equal(d.profile.runtimes[0], E10 E10 E10 "\xc3\xa9");
+    assert_string_equal(d.profile.runtimes[1], "?");
+    assert_string_equal(d.profile.runtimes[2], "go");
+    result_decoder_release(&d);
+
+    buf_clear(&text);
+    assert_int_equal(buf_add_str(&text, "podflame/1 error {\"message\":\"x"), 0);
+    for (int i = 0; i < 60; i++)
+        assert_int_equal(buf_add_str(&text, E10), 0);
+    assert_int_equal(buf_add_str(&text, "\"}\n"), 0);
+    assert_int_equal(decode(text.data, text.len, 9, &d), RESULT_FAILED);
+    assert_int_equal(strlen(d.message), sizeof(d.message) - 1);
+    assert_memory_equal(d.message + sizeof(d.message) - 3, "\xc3\xa9", 3);
+}
+
 static void hostile_streams_are_judged(void **state)
 {
     (void)state;
@@ -163,6 +195,7 @@ int main(void)
         cmocka_unit_test(too_large_a_page_is_refused),
         cmocka_unit_test(an_error_carries_reason_and_message),
         cmocka_unit_test(damage_never_completes),
+        cmocka_unit_test(what_is_cut_ends_between_two_characters),
         cmocka_unit_test(hostile_streams_are_judged),
         cmocka_unit_test(a_line_too_long_is_skipped_not_stored),
     };
