@@ -20,11 +20,13 @@ DEFINE_CLEANUP(X509 *, X509_free)
 DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 DEFINE_CLEANUP(BIO *, BIO_free_all)
 DEFINE_CLEANUP(BIGNUM *, BN_free)
+DEFINE_CLEANUP(EVP_MD_CTX *, EVP_MD_CTX_free)
 
 #define _cleanup_x509_ __attribute__((cleanup(X509_freep)))
 #define _cleanup_key_  __attribute__((cleanup(EVP_PKEY_freep)))
 #define _cleanup_bio_  __attribute__((cleanup(BIO_free_allp)))
 #define _cleanup_bn_   __attribute__((cleanup(BN_freep)))
+#define _cleanup_md_   __attribute__((cleanup(EVP_MD_CTX_freep)))
 
 enum { SERIAL_BITS = 159 };
 
@@ -159,6 +161,17 @@ static int time_of(const ASN1_TIME *asn1, time_t *ret)
     return 0;
 }
 
+/* Not every key can be used with SHA-256 (Ed25519), or signs at all (X25519). */
+static bool can_sign(EVP_PKEY *key)
+{
+    _cleanup_md_ EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    unsigned char signature[2048];
+    size_t n = sizeof(signature);
+
+    return ctx && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) > 0 &&
+           EVP_DigestSign(ctx, signature, &n, signature, 0) > 0;
+}
+
 static int ca_load(const struct cert_pair *ca, X509 **ret_cert, EVP_PKEY **ret_key, struct err *e)
 {
     _cleanup_x509_ X509 *cert = ca->cert_pem ? read_cert(ca->cert_pem) : NULL;
@@ -172,6 +185,8 @@ static int ca_load(const struct cert_pair *ca, X509 **ret_cert, EVP_PKEY **ret_k
         return err_set(e, -EINVAL, "the certificate is not a CA");
     if (X509_check_private_key(cert, key) != 1)
         return openssl_failed("the key is not that of the CA certificate", e);
+    if (!can_sign(key))
+        return openssl_failed("the key of the CA cannot sign", e);
     *ret_cert = take_ptr(cert);
     *ret_key = take_ptr(key);
     return 0;
@@ -232,6 +247,9 @@ static void describe_dns_names(X509 *cert, char *text, size_t size)
             len += (size_t)n;
     }
     GENERAL_NAMES_free(names);
+    for (char *c = text; *c; c++) /* it will be printed and logged */
+        if ((unsigned char)*c < ' ' || (unsigned char)*c >= 0x7f)
+            *c = '?';
 }
 
 int certs_describe(const char *cert_pem, struct cert_info *ret, struct err *e)

@@ -64,6 +64,22 @@ static void a_leaf_does_not_outlive_its_ca(void **state)
     assert_int_equal(info.not_after, now + DAY);
 }
 
+/* A self-signed CA with an Ed25519 key, which does not go with SHA-256. */
+static const char ed25519_cert[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBHTCB0KADAgECAgEBMAUGAytlcDANMQswCQYDVQQDDAJlZDAgFw0yNjExMjMw\n"
+    "NTAwNTBaGA8yMTI2MTAzMDA1MDA1MFowDTELMAkGA1UEAwwCZWQwKjAFBgMrZXAD\n"
+    "IQCEFEGfbmV2pMOjZWJNV80qW4NJ0fBMJ5U3QO/IOd7rfqNTMFEwHQYDVR0OBBYE\n"
+    "FJaoXOT07mLwYoJMJHnARwst2gAuMB8GA1UdIwQYMBaAFJaoXOT07mLwYoJMJHnA\n"
+    "Rwst2gAuMA8GA1UdEwEB/wQFMAMBAf8wBQYDK2VwA0EAn0ZpklnOU6zm77gdzouI\n"
+    "hQI4jLYZ2RoLIpd98DJQe8hnJcH/x8LZhU/hesVfSkfNvQfIBKbREL3m96Xvjflv\n"
+    "CA==\n"
+    "-----END CERTIFICATE-----\n";
+static const char ed25519_key[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MC4CAQAwBQYDK2VwBCIEIPcYqf82XbqAA3kC47nNIvLLm9b+JyjeZLs79Gcd+OXX\n"
+    "-----END PRIVATE KEY-----\n";
+
 static void an_unusable_ca_is_refused_with_the_reason(void **state)
 {
     _cleanup_cert_pair_ struct cert_pair ca = { 0 }, other = { 0 }, leaf = { 0 }, got = { 0 };
@@ -83,6 +99,10 @@ static void an_unusable_ca_is_refused_with_the_reason(void **state)
         { "nothing", { NULL, NULL }, now, "cannot be read" },
         { "garbage", { (char *)"garbage", (char *)"garbage" }, now, "cannot be read" },
         { "key of another CA", { ca.cert_pem, other.key_pem }, now, "not that of the CA" },
+        { "key that cannot sign",
+          { (char *)ed25519_cert, (char *)ed25519_key },
+          now,
+          "cannot sign" },
         { "a leaf", { leaf.cert_pem, leaf.key_pem }, now, "not a CA" },
         { "expired", { ca.cert_pem, ca.key_pem }, now + 2 * DAY, "expired" },
         { "from the future", { ca.cert_pem, ca.key_pem }, now - DAY, "not valid yet" },
@@ -95,6 +115,21 @@ static void an_unusable_ca_is_refused_with_the_reason(void **state)
     assert_int_equal(certs_leaf_sign(&cases[1].pair, names, now, DAY, &got, &e), -EINVAL);
     assert_null(got.cert_pem);
     assert_false(certs_is_signed_by(leaf.cert_pem, other.cert_pem));
+}
+
+static void what_is_described_can_be_printed(void **state)
+{
+    static const char *const hostile[] = { "a\x1b[2J.svc", "b\xff.svc", NULL };
+    _cleanup_cert_pair_ struct cert_pair ca = { 0 }, leaf = { 0 };
+    struct cert_info info;
+    struct err e = { 0 };
+
+    (void)state;
+    new_ca(time(NULL), DAY, &ca);
+    assert_int_equal(certs_leaf_sign(&ca, hostile, time(NULL), DAY, &leaf, &e), 0);
+    assert_int_equal(certs_describe(leaf.cert_pem, &info, &e), 0);
+    assert_string_equal(info.dns_names, "a?[2J.svc, b?.svc");
+    assert_string_equal(info.subject, "/O=podflame/CN=a\\x1B[2J.svc");
 }
 
 static void too_large_a_pem_is_not_parsed(void **state)
@@ -153,6 +188,7 @@ int main(void)
         cmocka_unit_test(a_ca_signs_a_leaf_for_its_names),
         cmocka_unit_test(a_leaf_does_not_outlive_its_ca),
         cmocka_unit_test(an_unusable_ca_is_refused_with_the_reason),
+        cmocka_unit_test(what_is_described_can_be_printed),
         cmocka_unit_test(too_large_a_pem_is_not_parsed),
         cmocka_unit_test(openssl_verifies_the_chain),
     };
