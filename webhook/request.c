@@ -23,10 +23,87 @@ const char *review_operation_name(enum review_operation operation)
     return operation_names[operation];
 }
 
-/* "" when absent; also when it holds a NUL byte, which none of these may. */
-static const char *get_text(struct json_object *object, const char *path)
+/* Nothing of an object that is not in these tables leaves a trace. */
+static const struct json_want wants_of_kind[] = {
+    { "group", REQUEST_KIND_GROUP, true, NULL },
+    { "kind", REQUEST_KIND_KIND, true, NULL },
+    { 0 },
+};
+static const struct json_want wants_of_metadata[] = {
+    { "name", REQUEST_METADATA_NAME, true, NULL },
+    { "generateName", REQUEST_GENERATE_NAME, true, NULL },
+    { "deletionTimestamp", REQUEST_DELETION, false, NULL },
+    { 0 },
+};
+static const struct json_want wants_of_object[] = {
+    { "metadata", REQUEST_METADATA, false, wants_of_metadata },
+    { "spec", REQUEST_SPEC, true, NULL },
+    { 0 },
+};
+static const struct json_want wants_of_old_object[] = {
+    { "spec", REQUEST_OLD_SPEC, true, NULL },
+    { 0 },
+};
+static const struct json_want wants_of_request[] = {
+    { "uid", REQUEST_UID, true, NULL },
+    { "kind", REQUEST_KIND_OF_OBJECT, false, wants_of_kind },
+    { "subResource", REQUEST_SUBRESOURCE, true, NULL },
+    { "name", REQUEST_NAME, true, NULL },
+    { "namespace", REQUEST_NAMESPACE, true, NULL },
+    { "operation", REQUEST_OPERATION, true, NULL },
+    { "object", REQUEST_OBJECT, false, wants_of_object },
+    { "oldObject", REQUEST_OLD_OBJECT, false, wants_of_old_object },
+    { 0 },
+};
+static const struct json_want wants[] = {
+    { "kind", REQUEST_KIND, true, NULL },
+    { "apiVersion", REQUEST_API_VERSION, true, NULL },
+    { "request", REQUEST_REQUEST, false, wants_of_request },
+    { 0 },
+};
+
+static_assert(sizeof(struct request_reader) + REVIEW_KEPT_MAX + 1 +
+                      JSON_SCAN_KEYS_MAX * sizeof(uint64_t) <=
+                  REQUEST_READER_MAX,
+              "a reader is bounded");
+
+void request_reader_init(struct request_reader *r)
 {
-    struct json_object *value = json_get(object, path);
+    *r = (struct request_reader){ 0 };
+    json_scan_init(&r->scan, wants, r->found, REVIEW_KEPT_MAX);
+}
+
+int request_reader_add(struct request_reader *r, const char *data, size_t len, struct err *e)
+{
+    if (json_scan_add(&r->scan, data, len, e) < 0)
+        return err_wrap(e, "AdmissionReview");
+    return 0;
+}
+
+void request_reader_release(struct request_reader *r)
+{
+    json_scan_release(&r->scan);
+}
+
+/* ---- what was found ---- */
+
+struct kept {
+    const struct json_scan *scan;
+    struct json_object *values; /* the array that the scan kept */
+};
+
+/* NULL when absent or null. */
+static struct json_object *get_value(const struct kept *k, enum request_slot slot)
+{
+    if (k->scan->found[slot].kind == JSON_ABSENT)
+        return NULL;
+    return json_object_array_get_idx(k->values, k->scan->found[slot].index);
+}
+
+/* "" when absent; also when it holds a NUL byte, which none of these may. */
+static const char *get_text(const struct kept *k, enum request_slot slot)
+{
+    struct json_object *value = get_value(k, slot);
 
     if (!json_object_is_type(value, json_type_string))
         return "";
@@ -34,14 +111,19 @@ static const char *get_text(struct json_object *object, const char *path)
     return strlen(text) == (size_t)json_object_get_string_len(value) ? text : "";
 }
 
-static bool is(struct json_object *object, const char *path, const char *text)
+static bool is(const struct kept *k, enum request_slot slot, const char *text)
 {
-    return strcmp(get_text(object, path), text) == 0;
+    return strcmp(get_text(k, slot), text) == 0;
 }
 
-static enum review_operation get_operation(struct json_object *request)
+static bool is_object(const struct kept *k, enum request_slot slot)
 {
-    const char *name = get_text(request, "operation");
+    return k->scan->found[slot].kind == JSON_OBJECT;
+}
+
+static enum review_operation get_operation(const struct kept *k)
+{
+    const char *name = get_text(k, REQUEST_OPERATION);
 
     for (size_t i = 0; i < REVIEW_OTHER; i++)
         if (strcmp(name, operation_names[i]) == 0)
@@ -50,118 +132,83 @@ static enum review_operation get_operation(struct json_object *request)
 }
 
 /* The name is empty on CREATE with generateName, unless the API server has made one already. */
-static const char *get_name(struct json_object *request, struct json_object *object)
+static const char *get_name(const struct kept *k)
 {
-    const char *name = get_text(request, "name");
+    static const enum request_slot slots[] = { REQUEST_NAME, REQUEST_METADATA_NAME,
+                                               REQUEST_GENERATE_NAME };
 
-    if (!*name)
-        name = get_text(object, "metadata.name");
-    return *name ? name : get_text(object, "metadata.generateName");
+    for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++)
+        if (*get_text(k, slots[i]))
+            return get_text(k, slots[i]);
+    return "";
 }
 
-/* The end of the string that starts after text[-1], or @end. */
-static const char *skip_string(const char *text, const char *end)
+static int check_envelope(const struct kept *k, struct err *e)
 {
-    while (text < end) {
-        const char *quote = memchr(text, '"', (size_t)(end - text));
-        const char *slash = quote ? memchr(text, '\\', (size_t)(quote - text)) : NULL;
+    size_t uid_len = strlen(get_text(k, REQUEST_UID));
 
-        if (!quote)
-            return end;
-        if (!slash)
-            return quote + 1;
-        text = slash + 2;
-    }
-    return end;
-}
-
-/*
- * Counts what may begin a value, well-formed or not, and stops past the limit. Text in single
- * quotes, which json-c takes as a key even when strict, is refused: what it holds would be counted
- * wrongly.
- */
-static int check_values(const char *text, size_t len, struct err *e)
-{
-    const char *end = text + len;
-    int n = 0;
-
-    while (text < end && n <= REVIEW_VALUES_MAX) {
-        char c = *text++;
-
-        if (c == '"')
-            text = skip_string(text, end);
-        else if (c == '\'')
-            return err_set(e, -EINVAL, "JSON: single quote outside a string");
-        else
-            n += c == '{' || c == '[' || c == ',';
-    }
-    if (n > REVIEW_VALUES_MAX)
-        return err_set(e, -EINVAL, "JSON: more than %d values", REVIEW_VALUES_MAX);
-    return 0;
-}
-
-static int check_envelope(struct json_object *root, struct json_object *request, struct err *e)
-{
-    size_t uid_len = strlen(get_text(request, "uid"));
-
-    if (!json_object_is_type(root, json_type_object))
+    if (k->scan->kind != JSON_OBJECT)
         return err_set(e, -EINVAL, "AdmissionReview: not a JSON object");
-    if (!is(root, "kind", "AdmissionReview") || !is(root, "apiVersion", REVIEW_API_VERSION))
+    if (!is(k, REQUEST_KIND, "AdmissionReview") || !is(k, REQUEST_API_VERSION, REVIEW_API_VERSION))
         return err_set(e, -EINVAL,
                        "AdmissionReview: kind and apiVersion must be AdmissionReview "
                        "and " REVIEW_API_VERSION);
-    if (!request)
+    if (!is_object(k, REQUEST_REQUEST))
         return err_set(e, -EINVAL, "AdmissionReview: request is missing");
     if (uid_len == 0 || uid_len > REVIEW_UID_MAX)
         return err_set(e, -EINVAL, "AdmissionReview: request.uid must have 1 to %d bytes",
                        REVIEW_UID_MAX);
-    if (!*get_text(request, "operation"))
+    if (!*get_text(k, REQUEST_OPERATION))
         return err_set(e, -EINVAL, "AdmissionReview: request.operation is missing");
     return 0;
 }
 
-static int check_objects(const struct review_request *r, struct json_object *object,
-                         struct json_object *old, struct err *e)
+static int check_objects(const struct review_request *r, const struct kept *k, struct err *e)
 {
     if (!r->is_podflame || r->operation == REVIEW_OTHER)
         return 0;
-    if (!object)
+    if (!is_object(k, REQUEST_OBJECT))
         return err_set(e, -EINVAL, "AdmissionReview: request.object is missing");
-    if (r->operation == REVIEW_UPDATE && !old)
+    if (r->operation == REVIEW_UPDATE && !is_object(k, REQUEST_OLD_OBJECT))
         return err_set(e, -EINVAL, "AdmissionReview: request.oldObject is missing");
     return 0;
 }
 
-int review_request_decode(const char *body, size_t len, struct review_request *ret, struct err *e)
+static int decode(const struct kept *k, struct review_request *ret, struct err *e)
 {
-    _cleanup_json_ struct json_object *root = NULL;
-
-    if (check_values(body, len, e) < 0 || json_parse(body, len, REVIEW_DEPTH_MAX, &root, e) < 0)
-        return err_wrap(e, "AdmissionReview");
-    struct json_object *request = json_get_object(root, "request");
-    if (check_envelope(root, request, e) < 0)
+    if (check_envelope(k, e) < 0)
         return e->code;
-
-    struct json_object *object = json_get_object(request, "object");
-    struct json_object *old = json_get_object(request, "oldObject");
     struct review_request r = {
-        .operation = get_operation(request),
-        .is_podflame = is(request, "kind.group", PODFLAME_GROUP) &&
-                       is(request, "kind.kind", PODFLAME_KIND) && is(request, "subResource", ""),
-        .deleting = json_get(object, "metadata.deletionTimestamp") != NULL,
-        .uid = get_text(request, "uid"),
-        .namespace = get_text(request, "namespace"),
-        .name = get_name(request, object),
-        .spec = json_get_key(object, "spec"),
-        .old_spec = json_get_key(old, "spec"),
+        .operation = get_operation(k),
+        .is_podflame = is(k, REQUEST_KIND_GROUP, PODFLAME_GROUP) &&
+                       is(k, REQUEST_KIND_KIND, PODFLAME_KIND) && is(k, REQUEST_SUBRESOURCE, ""),
+        .deleting = k->scan->found[REQUEST_DELETION].kind > JSON_NULL,
+        .uid = get_text(k, REQUEST_UID),
+        .namespace = get_text(k, REQUEST_NAMESPACE),
+        .name = get_name(k),
+        .spec = get_value(k, REQUEST_SPEC),
+        .old_spec = get_value(k, REQUEST_OLD_SPEC),
     };
-    if (check_objects(&r, object, old, e) < 0)
+    if (check_objects(&r, k, e) < 0)
         return e->code;
     if (strlen(r.name) > NAME_SUBDOMAIN_MAX)
         return err_set(e, -EINVAL, "AdmissionReview: request.name is longer than %d bytes",
                        NAME_SUBDOMAIN_MAX);
     *ret = r;
-    ret->root = take_ptr(root);
+    return 0;
+}
+
+int request_reader_end(struct request_reader *r, struct review_request *ret, struct err *e)
+{
+    _cleanup_json_ struct json_object *values = NULL;
+    const struct buf *text = &r->scan.kept;
+
+    if (json_scan_end(&r->scan, e) < 0 ||
+        json_parse(buf_str(text), text->len, JSON_SCAN_DEPTH_MAX + 1, &values, e) < 0)
+        return err_wrap(e, "AdmissionReview");
+    if (decode(&(struct kept){ &r->scan, values }, ret, e) < 0)
+        return e->code;
+    ret->root = take_ptr(values);
     return 0;
 }
 

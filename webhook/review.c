@@ -149,23 +149,32 @@ static int write_review(const struct review_request *r, const struct verdict *v,
     return json_write(review, reply);
 }
 
-int review_respond(const char *body, size_t len, const struct pod_lookup *lookup, struct buf *reply,
-                   struct review_outcome *ret, struct err *e)
+int review_answer(const struct review_request *r, const struct pod_lookup *lookup,
+                  struct buf *reply, struct review_outcome *ret, struct err *e)
 {
-    _cleanup_review_request_ struct review_request r = { 0 };
     _cleanup_verdict_ struct verdict v = { 0 };
+    struct review_outcome outcome = { .operation = r->operation };
 
-    if (review_request_decode(body, len, &r, e) < 0)
-        return e->code;
-    struct review_outcome outcome = { .operation = r.operation };
-    if (r.is_podflame && !r.deleting && r.operation == REVIEW_CREATE)
-        judge_create(&r, lookup, &v, &outcome);
-    else if (r.is_podflame && !r.deleting && r.operation == REVIEW_UPDATE)
-        rules_check_update(r.old_spec, r.spec, &v.problems);
+    if (r->is_podflame && !r->deleting && r->operation == REVIEW_CREATE)
+        judge_create(r, lookup, &v, &outcome);
+    else if (r->is_podflame && !r->deleting && r->operation == REVIEW_UPDATE)
+        rules_check_update(r->old_spec, r->spec, &v.problems);
     outcome.n_problems = (int)v.problems.n;
     outcome.allowed = v.problems.n == 0;
-    if (write_review(&r, &v, reply) < 0)
+    if (write_review(r, &v, reply) < 0)
         return err_set(e, -ENOSPC, "AdmissionReview: the answer is too large");
     *ret = outcome;
     return 0;
+}
+
+int review_respond(const char *body, size_t len, const struct pod_lookup *lookup, struct buf *reply,
+                   struct review_outcome *ret, struct err *e)
+{
+    _cleanup_request_reader_ struct request_reader reader;
+    _cleanup_review_request_ struct review_request r = { 0 };
+
+    request_reader_init(&reader);
+    if (request_reader_add(&reader, body, len, e) < 0 || request_reader_end(&reader, &r, e) < 0)
+        return e->code;
+    return review_answer(&r, lookup, reply, ret, e);
 }

@@ -45,8 +45,11 @@ struct review_outcome {
 
 enum { REVIEW_REPLY_MAX = 256 * 1024 };
 
-/* Appends the answer to @reply. -EINVAL: @body is no AdmissionReview that can be judged, to be
- * answered with HTTP 400 and the message; -ENOSPC: the cap of @reply. A NULL @lookup reads no pod.
- */
+/* Appends the answer to @r to @reply. -ENOSPC: the cap of @reply. A NULL @lookup reads no pod. */
+int review_answer(const struct review_request *r, const struct pod_lookup *lookup,
+                  struct buf *reply, struct review_outcome *ret, struct err *e) WARN_UNUSED;
+
+/* The same for a whole body. -EINVAL: @body is no AdmissionReview that can be judged, to be
+ * answered with HTTP 400 and the message. */
 int review_respond(const char *body, size_t len, const struct pod_lookup *lookup, struct buf *reply,
                    struct review_outcome *ret, struct err *e) WARN_UNUSED;

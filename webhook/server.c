@@ -4,12 +4,12 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/mem.h"
-#include "webhook/body.h"
 #include "webhook/certificate.h"
 #include "webhook/connections.h"
 #include "webhook/server_metrics.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <pthread.h>
@@ -28,7 +28,7 @@ enum { STOP_POLL_MS = 5, OTHER_DESCRIPTORS = 256 };
 struct webhook_server {
     struct MHD_Daemon *daemon;
     struct connections *connections;
-    struct body_budget budget;
+    size_t body_max;
     const struct pod_lookup *lookup;
     pthread_mutex_t lock; /* of certificate */
     struct certificate *certificate;
@@ -39,9 +39,14 @@ struct webhook_server {
 
 struct request {
     struct webhook_server *server;
-    struct body body;
+    struct request_reader reader;
+    size_t body_len;
     unsigned refused; /* the HTTP status to end with once the body is over, or 0 */
+    struct err why;   /* of 400 */
 };
+
+static_assert((int64_t)SERVER_CONNECTIONS_MAX * REQUEST_READER_MAX <= SERVER_BODIES_MAX,
+              "all bodies that can arrive at once are within the limit");
 
 /* ---- answers ---- */
 
@@ -60,8 +65,6 @@ static enum MHD_Result queue(struct webhook_server *server, struct MHD_Connectio
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, MHD_HTTP_METHOD_POST);
-    if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     if (atomic_load(&server->draining))
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     enum MHD_Result result = MHD_queue_response(connection, status, response);
@@ -69,17 +72,7 @@ static enum MHD_Result queue(struct webhook_server *server, struct MHD_Connectio
     return result;
 }
 
-static enum MHD_Result refuse(struct webhook_server *server, struct MHD_Connection *connection,
-                              unsigned status, const char *why)
-{
-    struct buf text = BUF_INIT(4096);
-
-    server_metrics_count_refusal(status);
-    (void)buf_printf(&text, "%s\n", why);
-    return queue(server, connection, status, "text/plain; charset=utf-8", &text);
-}
-
-static const char *refusal_text(unsigned status)
+static const char *refusal_text(const struct request *r)
 {
     static const struct {
         unsigned status;
@@ -89,13 +82,12 @@ static const char *refusal_text(unsigned status)
         { MHD_HTTP_METHOD_NOT_ALLOWED, "method not allowed: send an AdmissionReview by POST" },
         { MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json" },
         { MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large" },
-        { MHD_HTTP_SERVICE_UNAVAILABLE, "too many requests at once; try again" },
     };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        if (texts[i].status == status)
+        if (texts[i].status == r->refused)
             return texts[i].text;
-    return "refused";
+    return r->why.msg;
 }
 
 static int64_t now_ns(void)
@@ -106,21 +98,30 @@ static int64_t now_ns(void)
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+static enum MHD_Result refuse(const struct request *r, struct MHD_Connection *connection)
+{
+    struct buf text = BUF_INIT(4096);
+
+    server_metrics_count_refusal(r->refused);
+    (void)buf_printf(&text, "%s\n", refusal_text(r));
+    return queue(r->server, connection, r->refused, "text/plain; charset=utf-8", &text);
+}
+
 static enum MHD_Result answer(struct request *r, struct MHD_Connection *connection)
 {
+    _cleanup_review_request_ struct review_request review = { 0 };
     struct webhook_server *server = r->server;
     struct buf reply = BUF_INIT(REVIEW_REPLY_MAX);
     struct review_outcome outcome = { 0 };
-    struct err e = { 0 };
     const char *lookup_error = outcome.lookup_err.msg;
     int64_t start = now_ns();
 
-    if (review_respond(r->body.data ? r->body.data : "", r->body.len, server->lookup, &reply,
-                       &outcome, &e) < 0) {
+    if (request_reader_end(&r->reader, &review, &r->why) < 0 ||
+        review_answer(&review, server->lookup, &reply, &outcome, &r->why) < 0) {
         buf_release(&reply);
-        return refuse(server, connection, MHD_HTTP_BAD_REQUEST, e.msg);
+        r->refused = MHD_HTTP_BAD_REQUEST;
+        return refuse(r, connection);
     }
-    body_release(&r->body);
     server_metrics_count_review(&outcome, now_ns() - start);
     if (outcome.lookup == REVIEW_POD_FAILED)
         log_event(LOG_WARN, "pod could not be read, its containers were not checked",
@@ -152,7 +153,7 @@ static unsigned judge_headers(const struct webhook_server *server,
         return MHD_HTTP_METHOD_NOT_ALLOWED;
     if (!is_json(type))
         return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
-    if (len && strtoull(len, NULL, 10) > server->budget.max_one)
+    if (len && strtoull(len, NULL, 10) > server->body_max)
         return MHD_HTTP_CONTENT_TOO_LARGE;
     return 0;
 }
@@ -160,26 +161,30 @@ static unsigned judge_headers(const struct webhook_server *server,
 static enum MHD_Result begin(struct webhook_server *server, struct MHD_Connection *connection,
                              const char *url, const char *method, void **state)
 {
-    unsigned refused = judge_headers(server, connection, url, method);
     struct request *r = mem_zalloc(sizeof(*r));
 
-    *r = (struct request){ .server = server, .body = { .budget = &server->budget } };
+    r->server = server;
+    r->refused = judge_headers(server, connection, url, method);
+    request_reader_init(&r->reader);
     *state = r;
     atomic_fetch_add(&server->in_flight, 1);
     server_metrics_add_in_flight(1);
-    return refused ? refuse(server, connection, refused, refusal_text(refused)) : MHD_YES;
+    return r->refused ? refuse(r, connection) : MHD_YES;
 }
 
 /* An answer can be queued before the body or after it, not amid it: what follows a refusal is read
  * and dropped until the deadline. */
 static void receive(struct request *r, const char *data, size_t len)
 {
-    int code = r->refused ? 0 : body_add(&r->body, data, len);
-
-    if (code == 0)
+    if (r->refused)
         return;
-    body_release(&r->body);
-    r->refused = code == -EFBIG ? MHD_HTTP_CONTENT_TOO_LARGE : MHD_HTTP_SERVICE_UNAVAILABLE;
+    if (len > r->server->body_max - r->body_len)
+        r->refused = MHD_HTTP_CONTENT_TOO_LARGE;
+    else if (request_reader_add(&r->reader, data, len, &r->why) < 0)
+        r->refused = MHD_HTTP_BAD_REQUEST;
+    r->body_len += len;
+    if (r->refused)
+        request_reader_release(&r->reader);
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *url,
@@ -197,7 +202,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
         return MHD_YES;
     }
     if (r->refused)
-        return refuse(r->server, connection, r->refused, refusal_text(r->refused));
+        return refuse(r, connection);
     return answer(r, connection);
 }
 
@@ -232,7 +237,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
         connection_is_idle(c);
     if (!r)
         return;
-    body_release(&r->body);
+    request_reader_release(&r->reader);
     atomic_fetch_sub(&r->server->in_flight, 1);
     server_metrics_add_in_flight(-1);
     free(r);
@@ -353,8 +358,7 @@ int webhook_server_start(const struct webhook_server_config *config, struct webh
     raise_descriptor_limit();
     server->lookup = config->lookup;
     server->request_ms = value_or(config->request_ms, SERVER_REQUEST_MS);
-    server->budget.max_one = (size_t)value_or((int64_t)config->body_max, SERVER_BODY_MAX);
-    server->budget.max_all = (size_t)value_or((int64_t)config->bodies_max, SERVER_BODIES_MAX);
+    server->body_max = (size_t)value_or((int64_t)config->body_max, SERVER_BODY_MAX);
     (void)pthread_mutex_init(&server->lock, NULL);
     if (certificate_new(config->cert_pem, config->key_pem, &server->certificate, e) < 0 ||
         connections_new(server->request_ms, value_or(config->idle_ms, SERVER_IDLE_MS),

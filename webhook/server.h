@@ -4,9 +4,10 @@
  *
  * Answers POST of application/json at WEBHOOK_PATH, and nothing else, with what review_respond()
  * says. Any pod may connect, so everything has a limit: TLS 1.2 or newer with forward secrecy and
- * AEAD only, SERVER_CONNECTIONS_MAX connections, SERVER_BODY_MAX bytes a body and
- * SERVER_BODIES_MAX in all, one deadline for the handshake and for each request as a whole, a
- * longer one for an idle connection (API servers keep theirs for 90 s).
+ * AEAD only, SERVER_CONNECTIONS_MAX connections, SERVER_BODY_MAX bytes a body, one deadline for the
+ * handshake and for each request as a whole, a longer one for an idle connection (API servers keep
+ * theirs for 90 s). A body is read as it arrives and not held, so that all of them together take
+ * less than SERVER_BODIES_MAX however many come at once.
  *
  * A pool of threads serves all connections; each holds one request at a time, and no JSON is shared
  * between them.
@@ -37,7 +38,7 @@ struct webhook_server_config {
     const struct pod_lookup *lookup; /* NULL: no pod is read; must outlive the server */
     unsigned n_threads;
     int64_t request_ms, idle_ms;
-    size_t body_max, bodies_max;
+    size_t body_max;
 };
 
 struct webhook_server;

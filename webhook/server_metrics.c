@@ -51,10 +51,10 @@ static struct metrics_family lookups_total = METRICS_FAMILY(
     "Reads of the target pod by admission, by result; none: the verdict needed no pod.",
     METRICS_COUNTER, lookups);
 
-static const unsigned refusal_codes[] = { 400, 404, 405, 413, 415, 503 };
+static const unsigned refusal_codes[] = { 400, 404, 405, 413, 415 };
 static struct metrics_series refusals[] = {
     { .labels = "code=\"400\"" }, { .labels = "code=\"404\"" }, { .labels = "code=\"405\"" },
-    { .labels = "code=\"413\"" }, { .labels = "code=\"415\"" }, { .labels = "code=\"503\"" },
+    { .labels = "code=\"413\"" }, { .labels = "code=\"415\"" },
 };
 static struct metrics_family refusals_total =
     METRICS_FAMILY("podflame_admission_refused_requests_total",
