@@ -80,7 +80,8 @@ static void agent_created(void *ctx, int code, struct kube_response *response, c
 
     if (code == -EEXIST) {
         pass_read_agent(p); /* adopt it, if it is ours */
-    } else if (code == -EINVAL || code == -EACCES) {
+    } else if (code == -EINVAL || code == -EACCES || response->status >= 500) {
+        /* also somebody's admission webhook that does not answer: not for good, but to be told */
         counters_api_error(response->status);
         create_failed(p, code == -EINVAL, response->message[0] ? response->message : e->msg);
     } else if (code < 0) {
@@ -154,6 +155,10 @@ static void log_read(void *ctx, int code, struct kube_response *response, const 
 {
     struct pass *p = ctx;
 
+    if (response->status == 0 && code < 0 && code != -ETIMEDOUT) {
+        pass_failed(p, response, e); /* no API server: the node is not to blame */
+        return;
+    }
     if (code < 0) {
         counters_api_error(response->status);
         p->s->log_failures++;

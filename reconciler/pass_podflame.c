@@ -104,7 +104,8 @@ static void send_event(struct pass *p)
     struct pass_context *c = p->c;
     _cleanup_buf_ struct buf body = BUF_INIT(EVENT_BODY_MAX);
     _cleanup_free_ char *path = mem_printf("/api/v1/namespaces/%s/events", p->s->pf.namespace);
-    _cleanup_free_ char *name = mem_printf("%.200s.%" PRIx64 ".%" PRIx64, p->s->pf.name,
+    /* Of the UID: a long name that is cut may end with what no name may end with. */
+    _cleanup_free_ char *name = mem_printf("podflame-%s.%" PRIx64 ".%" PRIx64, p->s->uid,
                                            (uint64_t)clock_real_ms(), ++c->n_event_names);
 
     if (c->n_events >= EVENTS_MAX || status_event(&p->in, &p->plan, name, c->instance, &body) < 0)

@@ -346,7 +346,8 @@ static void plan_agent_ended(const struct plan_input *in, struct plan *p)
     const struct agent_view *a = in->agent;
 
     if (!a->ran)
-        FAIL(in, p, AGENT_NOT_STARTED, "node \"%s\" %s: %s%s%s", in->pf->status.node_name,
+        FAIL(in, p, AGENT_NOT_STARTED, "node \"%s\" %s: %s%s%s; create the PodFlame again",
+             in->pf->status.node_name,
              a->exit_code != 0 ? "could not start the agent" : "refused the agent pod",
              a->reason[0] ? a->reason : "no reason given", a->message[0] ? ": " : "", a->message);
     else if (in->result)

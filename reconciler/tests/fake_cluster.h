@@ -34,7 +34,7 @@ struct fake_cluster {
     int64_t rv;
     char *log; /* of every agent */
     /* What goes wrong, how many times. */
-    int conflicts, create_errors, log_errors, too_large;
+    int conflicts, create_errors, log_errors, log_drops, too_large;
     bool agents_end_at_once;
     /* What was asked. */
     int agents_created, agents_deleted, results_written, results_refused, told;
@@ -301,6 +301,9 @@ static inline void fake_handle(void *ctx, const struct fake_request *request,
     } else if (strcmp(sub, "log") == 0 && c->log_errors > 0) {
         c->log_errors--;
         fake_refuse(reply, 500, "InternalError");
+    } else if (strcmp(sub, "log") == 0 && c->log_drops > 0) {
+        c->log_drops--;
+        reply->status = 0;
     } else if (strcmp(sub, "log") == 0) {
         reply->body = mem_strdup(c->log ? c->log : "");
         reply->end = FAKE_EOF;

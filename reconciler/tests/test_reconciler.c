@@ -4,6 +4,7 @@
 #include "lib/kube/config.h"
 #include "lib/log.h"
 #include "lib/podflame/result.h"
+#include "reconciler/clock.h"
 #include "reconciler/tests/fake_cluster.h"
 
 #include <setjmp.h>
@@ -226,6 +227,55 @@ static void errors_are_tried_again(void **state)
     add_target(w);
     start(w);
     add_podflame(w, "a", "");
+    play_kubelet(w);
+    expect_success(w);
+}
+
+/* Reads the log again as soon as there is an API server: nobody blames the node for its absence. */
+static void a_log_waits_for_the_api_server(void **state)
+{
+    struct world *w = *state;
+
+    w->cluster->log_drops = 6; /* libcurl tries a second time by itself */
+    add_target(w);
+    start(w);
+    add_podflame(w, "a", "");
+    play_kubelet(w);
+    int64_t began_ms = clock_monotonic_ms();
+    expect_success(w);
+    assert_true(clock_monotonic_ms() - began_ms < 10000); /* 2 + 4 + 8 s would be those of a node */
+}
+
+static void wait_message(struct world *w, const char *name, const char *part)
+{
+    bool found = false;
+
+    for (int ms = 0; ms < WAIT_MS && !found; ms += 5) {
+        lock(w);
+        struct fake_object *o = fake_find(w->cluster, FAKE_PODFLAME, "shop", name);
+        struct json_object *conditions = json_get_array(o->json, "status.conditions");
+        const char *message =
+            conditions ? json_get_str(json_object_array_get_idx(conditions, 0), "message") : NULL;
+        found = message && strstr(message, part);
+        unlock(w);
+        (void)usleep(5000);
+    }
+    if (!found)
+        fail_msg("%s: nothing tells '%s'", name, part);
+}
+
+static void what_hinders_the_agent_is_told(void **state)
+{
+    struct world *w = *state;
+
+    w->cluster->create_errors = 1000;
+    add_target(w);
+    start(w);
+    add_podflame(w, "a", "");
+    wait_message(w, "a", "the agent pod cannot be created yet: refused: InternalError");
+    lock(w);
+    w->cluster->create_errors = 0;
+    unlock(w);
     play_kubelet(w);
     expect_success(w);
 }
@@ -453,6 +503,8 @@ int main(void)
         TEST(from_apply_to_flame_graph),
         TEST(conflicts_are_read_again),
         TEST(errors_are_tried_again),
+        TEST(a_log_waits_for_the_api_server),
+        TEST(what_hinders_the_agent_is_told),
         TEST(an_agent_that_is_there_is_adopted),
         TEST(a_foreign_pod_of_that_name_is_left_alone),
         TEST(a_deleted_podflame_takes_its_agent_along),

@@ -33,7 +33,7 @@ struct fake_request {
 };
 
 struct fake_reply {
-    int status;
+    int status; /* 0: none, the connection is dropped */
     char *body; /* freed by the server */
     const char *header, *value;
     enum fake_end end;
@@ -153,6 +153,10 @@ static enum MHD_Result fake_answer(void *cls, struct MHD_Connection *c, const ch
 
     unsigned int status = (unsigned int)s->reply.status;
     const char *header = s->reply.header, *value = s->reply.value;
+    if (status == 0) {
+        fake_stream_free(s);
+        return MHD_NO;
+    }
     struct MHD_Response *response =
         MHD_create_response_from_callback(s->reply.end == FAKE_WHOLE ? s->len : MHD_SIZE_UNKNOWN,
                                           64 * 1024, fake_read, s, fake_stream_free);
