@@ -208,8 +208,7 @@ static int judge(const struct run_options *options, const struct profile *profil
         return 0;
     if (outcome->target_gone) {
         *ret_reason = RESULT_TARGET_GONE;
-        return err_set(e, -ESRCH,
-                       "%s ended before it could be sampled; profile it again once it runs",
+        return err_set(e, -ESRCH, "%s ended before it could be sampled",
                        options->target.pid > 0 ? "the process" : "the container");
     }
     *ret_reason = RESULT_NO_SAMPLES;

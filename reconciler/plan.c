@@ -320,11 +320,12 @@ static void plan_result(const struct plan_input *in, struct plan *p)
              r->profile.bytes, in->result_refused);
     else if (r->state == RESULT_COMPLETE)
         write_status(in, p, PLAN_SUCCEEDED, plan_reason_name(PLAN_PROFILE_READY),
-                     "%" PRId64 " samples of container \"%s\" of pod \"%s\"; to save the page: "
+                     "%" PRId64 " sample%s of container \"%s\" of pod \"%s\"; to save the page: "
                      "kubectl get pf %s -n %s -o jsonpath='{.status.flameGraph}' | base64 -d | "
                      "gunzip > flame.html",
-                     r->profile.samples, in->pf->status.target_container_name,
-                     in->pf->spec.target_pod, in->pf->name, in->pf->namespace);
+                     r->profile.samples, r->profile.samples == 1 ? "" : "s",
+                     in->pf->status.target_container_name, in->pf->spec.target_pod, in->pf->name,
+                     in->pf->namespace);
     else if (r->state == RESULT_FAILED &&
              strcmp(r->reason, result_reason_name(RESULT_TARGET_GONE)) == 0)
         write_status(
