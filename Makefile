@@ -34,9 +34,11 @@ CFLAGS_release := -O2 -g $(HARDEN)
 CFLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS_tsan    := -O1 -g -fsanitize=thread
 CFLAGS_analyze := -O1 -g -fanalyzer
+CFLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 LDFLAGS_asan   := -fsanitize=address,undefined
 LDFLAGS_tsan   := -fsanitize=thread
+LDFLAGS_fuzz   := -fsanitize=fuzzer,address,undefined
 CFLAGS_ALL = -std=gnu17 -D_GNU_SOURCE -I. -I$(OUT) -MMD -MP $(WARN) -ffile-prefix-map=$(CURDIR)=. \
              -DPODFLAME_VERSION='"$(VERSION)"' $(CFLAGS_$(PROFILE)) $(if $(CI),-Werror) $(CFLAGS)
 
@@ -48,8 +50,9 @@ SRC_agent    := $(SRC_lib) $(call sources,agent agent/runtimes agent/flame)
 ASM_agent    := $(wildcard agent/flame/*.S)
 BPF          := $(wildcard agent/bpf/*.bpf.c)
 SKEL         := $(BPF:%.bpf.c=$(OUT)/%.skel.h)
-TESTS        := $(sort $(wildcard lib/tests/test_*.c lib/*/tests/test_*.c webhook/tests/test_*.c \
-                  reconciler/tests/test_*.c certs/tests/test_*.c agent/tests/test_*.c agent/*/tests/test_*.c))
+TEST_DIRS    := lib lib/kube lib/podflame webhook reconciler certs agent agent/flame
+TESTS        := $(sort $(wildcard $(TEST_DIRS:%=%/tests/test_*.c)))
+FUZZERS      := $(sort $(filter-out lib/fuzz/fuzz_replay.c,$(wildcard $(TEST_DIRS:%=%/fuzz/fuzz_*.c))))
 objects       = $(patsubst %.S,$(OUT)/%.o,$(patsubst %.c,$(OUT)/%.o,$(1)))
 
 ##@ Build
@@ -84,8 +87,7 @@ $(OUT)/%.skel.h: $(OUT)/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $(basename $(notdir $*)) > $@
 
 $(call objects,$(call sources,agent)): | $(SKEL)
-agent_tests := $(filter agent/%,$(TESTS))
-$(call objects,$(agent_tests)): | $(SKEL)
+$(call objects,$(filter agent/%,$(TESTS) $(FUZZERS))): | $(SKEL)
 
 # One archive a program, without its main: what the unit tests link.
 $(OUT)/operator.a: $(call objects,$(filter-out webhook/main.c,$(SRC_operator)))
@@ -95,18 +97,26 @@ $(OUT)/operator.a $(OUT)/agent.a:
 	$(Q)ar rcs $@ $^
 
 TEST_BIN := $(patsubst %.c,$(OUT)/%,$(TESTS))
-$(filter $(OUT)/agent/%,$(TEST_BIN)): $(OUT)/%: $(OUT)/%.o $(OUT)/agent.a
+FUZZ_BIN := $(patsubst %.c,$(OUT)/%,$(FUZZERS))
+define link_test
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_$(PROFILE)) $(LDFLAGS) -o $@ $^ -lcmocka $$(pkg-config --libs $(LIBS_agent)) -lpthread
-$(filter-out $(OUT)/agent/%,$(TEST_BIN)): $(OUT)/%: $(OUT)/%.o $(OUT)/operator.a
-	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_$(PROFILE)) $(LDFLAGS) -o $@ $^ -lcmocka $$(pkg-config --libs $(LIBS_operator)) -lpthread
-unit-tests: $(TEST_BIN)
+	$(Q)$(CC) $(LDFLAGS_$(PROFILE)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $$(pkg-config --libs $(1)) -lpthread
+endef
+$(filter $(OUT)/agent/%,$(TEST_BIN) $(FUZZ_BIN)): $(OUT)/%: $(OUT)/%.o $(OUT)/agent.a
+	$(call link_test,$(LIBS_agent))
+$(filter-out $(OUT)/agent/%,$(TEST_BIN) $(FUZZ_BIN)): $(OUT)/%: $(OUT)/%.o $(OUT)/operator.a
+	$(call link_test,$(LIBS_operator))
+# Without libFuzzer, a fuzz target is a test that replays its corpus.
+ifneq ($(PROFILE),fuzz)
+$(FUZZ_BIN): $(OUT)/lib/fuzz/fuzz_replay.o
+endif
+unit-tests: $(TEST_BIN) $(FUZZ_BIN)
+fuzzers: $(FUZZ_BIN)
 .PRECIOUS: $(OUT)/%.o $(OUT)/%.bpf.o $(OUT)/%.skel.h
 
 ##@ Develop
 PACKAGES := gcc libc6-dev make clang llvm bpftool pkg-config libbpf-dev libelf-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev \
-  libcurl4-openssl-dev libjson-c-dev libyaml-dev libssl-dev uthash-dev libcmocka-dev git python3 jq openssl curl \
+  libcurl4-openssl-dev libjson-c-dev libyaml-dev libssl-dev uthash-dev libcmocka-dev libclang-rt-dev git python3 jq openssl curl \
   clang-format clang-tidy shellcheck codespell yamllint binutils \
   containerd runc containernetworking-plugins iproute2 iptables buildah mmdebstrap busybox-static util-linux procps ca-certificates
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -134,6 +144,16 @@ test: have-deps ## unit, integration and cluster tests; ends with "N passed, N f
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory PROFILE=asan unit-tests
 	@e2e/test $(SUITE)
+
+FUZZ_SECONDS ?= $(if $(filter fuzz-smoke,$(MAKECMDGOALS)),30,0)
+fuzz-smoke: have-deps ## fuzz every parser for FUZZ_SECONDS (30) each
+	@$(MAKE) --no-print-directory PROFILE=fuzz CC=clang fuzzers
+	@.ci/fuzz $(FUZZ_SECONDS) $(FUZZERS)
+
+FUZZ_NAMES := $(patsubst fuzz_%.c,fuzz-%,$(notdir $(FUZZERS)))
+$(FUZZ_NAMES): fuzz-%: have-deps
+	@$(MAKE) --no-print-directory PROFILE=fuzz CC=clang fuzzers
+	@.ci/fuzz $(FUZZ_SECONDS) $(filter %/fuzz_$*.c,$(FUZZERS))
 
 lint: have-deps ## format, two compilers without a warning, analyzers, layers, scripts, spelling
 	@.ci/lint
@@ -208,6 +228,6 @@ help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 	@printf '\nVariables: IMG=%s\n           AGENT_IMG=%s\n           KUBECONFIG, KUBECTL, CC, PROFILE, V=1\n' '$(IMG)' '$(AGENT_IMG)'
 
-.PHONY: all unit-tests deps have-deps print-flags demo demo-clean test lint format clean install uninstall deploy undeploy run manifests \
+.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test lint format clean install uninstall deploy undeploy run manifests \
   build-installer docker-build docker-push docker-buildx help
 -include $(shell [ -d $(OUT) ] && find $(OUT) -name '*.d')
