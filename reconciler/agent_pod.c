@@ -9,7 +9,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { AGENT_REQUEST_MI = 64 }; /* of memory; the API server takes no limit below it */
 
 /* All that the agent may do beyond an ordinary process, each proven to be needed. */
 /* What each is for: README.md; the test that takes it away: agent/tests/profile_by_hand.sh. */
@@ -131,6 +134,23 @@ static void build_security(struct json_object *container)
     json_set_str(json_add_object(security, "seccompProfile"), "type", "RuntimeDefault");
 }
 
+/* A Kubernetes quantity in Mi, rounded down; INT64_MAX when it is written in another way. */
+static int64_t quantity_mi(const char *text)
+{
+    static const struct {
+        const char *suffix;
+        int64_t per_mi; /* how many of them are one Mi, roughly */
+    } units[] = { { "Ki", 1024 }, { "Mi", 1 }, { "k", 1048 }, { "M", 1 }, { "", 1048576 } };
+    char *end = NULL;
+    int64_t n = strtoll(text, &end, 10);
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (end != text && n >= 0 && strcmp(end, units[i].suffix) == 0)
+            return n / units[i].per_mi;
+    }
+    return INT64_MAX;
+}
+
 static void build_container(struct json_object *spec, const struct podflame *pf,
                             const struct agent_pod_options *options)
 {
@@ -144,7 +164,9 @@ static void build_container(struct json_object *spec, const struct podflame *pf,
     struct json_object *resources = json_add_object(container, "resources");
     struct json_object *requests = json_add_object(resources, "requests");
     json_set_str(requests, "cpu", "50m");
-    json_set_str(requests, "memory", "64Mi");
+    json_set_str(requests, "memory",
+                 quantity_mi(options->memory_limit) < AGENT_REQUEST_MI ? options->memory_limit
+                                                                       : "64Mi");
     json_set_str(json_add_object(resources, "limits"), "memory", options->memory_limit);
     json_set_str(container, "terminationMessagePolicy", "File");
 }

@@ -92,6 +92,30 @@ static void the_pod_is_what_the_agent_needs_and_no_more(void **state)
         json_object_get_string(json_get_key(labels, "app.kubernetes.io/managed-by")), "podflame");
 }
 
+static void no_more_is_asked_for_than_the_limit(void **state)
+{
+    static const struct {
+        const char *limit, *request;
+    } limits[] = {
+        { "256Mi", "64Mi" }, { "64Mi", "64Mi" }, { "8Mi", "8Mi" }, { "32768Ki", "32768Ki" },
+        { "48M", "48M" },    { "1Gi", "64Mi" },  { "1G", "64Mi" }, { "2000000", "2000000" },
+        { "0.5Gi", "64Mi" }, { "", "64Mi" },     { "Mi", "64Mi" }, { "-1Mi", "64Mi" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        struct agent_pod_options options = { .namespace = "podflame-system",
+                                             .image = "img:1",
+                                             .memory_limit = limits[i].limit };
+        const struct podflame pf = example();
+        _cleanup_json_ struct json_object *pod = agent_pod_build(&pf, &options);
+        const char *got = json_get_str(container_of(pod), "resources.requests.memory");
+
+        if (strcmp(got, limits[i].request) != 0)
+            fail_msg("limit %s: %s is requested", limits[i].limit, got);
+    }
+}
+
 static void names_are_names(void **state)
 {
     char name[AGENT_POD_NAME_SIZE];
@@ -192,6 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_pod_is_what_the_agent_needs_and_no_more),
+        cmocka_unit_test(no_more_is_asked_for_than_the_limit),
         cmocka_unit_test(names_are_names),
         cmocka_unit_test(a_status_is_read),
         cmocka_unit_test(other_pods_are_no_agents),
