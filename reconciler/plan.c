@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/plan.h"
 
+#include "lib/duration.h"
 #include "lib/json.h"
 #include "lib/podflame/rules.h"
 #include "lib/rfc3339.h"
@@ -265,10 +266,13 @@ static void plan_agent_running(const struct plan_input *in, struct plan *p)
             in->pf->status.node_name);
         return;
     }
+    char duration[DURATION_TEXT_MAX];
+
+    duration_format(in->pf->spec.duration_s, duration, sizeof(duration));
     write_status(in, p, PLAN_RUNNING, plan_reason_name(PLAN_PROFILING),
-                 "profiling container \"%s\" of pod \"%s\" on node \"%s\" for %" PRId64 "s",
+                 "profiling container \"%s\" of pod \"%s\" on node \"%s\" for %s",
                  in->pf->status.target_container_name, in->pf->spec.target_pod,
-                 in->pf->status.node_name, in->pf->spec.duration_s);
+                 in->pf->status.node_name, duration);
     p->started_s = in->agent->started_s;
     unless_known(in, p, deadline);
 }
