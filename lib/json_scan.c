@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 enum state {
     VALUE,
     VALUE_OR_END, /* after [ */
@@ -50,38 +54,47 @@ static const char *refuse_byte(struct json_scan *s, const char *at, const char *
     return refuse(s, at, *at == '\'' ? "single quote outside a string" : expected);
 }
 
-/* ---- long runs of bytes that need no look ---- */
+/* ---- runs of bytes that need no look ---- */
 
-typedef signed char bytes16 __attribute__((vector_size(16), aligned(1), may_alias));
-typedef uint64_t words2 __attribute__((vector_size(16)));
-
-enum { BLOCK = 64 };
-
-/* Bytes of a string that end it, start an escape, or are not printable ASCII: as signed bytes the
- * latter are all below the blank. */
-static bytes16 special16(const char *at)
+static bool is_plain(char c)
 {
-    bytes16 b = *(const bytes16 *)(const void *)at;
-
-    return (b < ' ') | (b == '"') | (b == '\\');
+    return (signed char)c >= ' ' && c != '"' && c != '\\';
 }
 
-static bool has_special(const char *block)
-{
-    words2 any = (words2)(special16(block) | special16(block + 16) | special16(block + 32) |
-                          special16(block + 48));
+#ifdef __SSE2__
 
-    return (any[0] | any[1]) != 0;
+enum { STEP = 16 };
+
+/* A bit for each byte that ends a string, starts an escape, or is not printable ASCII: as signed
+ * bytes the latter are all below the blank. */
+static uint64_t find_special(const char *at)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i special = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(' ')),
+                                   _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                                _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+
+    return (unsigned)_mm_movemask_epi8(special);
 }
 
+static size_t first_special(uint64_t found)
+{
+    return (size_t)__builtin_ctzll(found);
+}
+
+#else
+
+enum { STEP = 8 };
 #define EACH(byte) (0x0101010101010101ULL * (byte))
 
-/* The high bit of each such byte; what is above the lowest one may be wrong. */
-static uint64_t special8(const char *at)
+/* The high bit of each such byte, the first one lowest; what is above the first may be wrong. */
+static uint64_t find_special(const char *at)
 {
-    uint64_t word, quote, slash;
+    const unsigned char *b = (const unsigned char *)at;
+    uint64_t word = 0, quote, slash;
 
-    memcpy(&word, at, sizeof(word));
+    for (int i = STEP - 1; i >= 0; i--)
+        word = word << 8 | b[i];
     quote = word ^ EACH('"');
     slash = word ^ EACH('\\');
     return (word | ((word - EACH(' ')) & ~word) | ((quote - EACH(1)) & ~quote) |
@@ -89,22 +102,24 @@ static uint64_t special8(const char *at)
            EACH(0x80);
 }
 
-static bool is_plain(char c)
+static size_t first_special(uint64_t found)
 {
-    return (signed char)c >= ' ' && c != '"' && c != '\\';
+    return (size_t)__builtin_ctzll(found) / 8;
 }
+
+#endif
 
 static const char *skip_plain(const char *at, const char *end)
 {
-    for (; end - at >= 8; at += 8) {
-        uint64_t special = special8(at);
+    for (; end - at >= STEP; at += STEP) {
+        uint64_t found = find_special(at);
 
-        if (special && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
-            return at + __builtin_ctzll(special) / 8;
-        if (special)
-            break;
-        while (end - at >= 8 + BLOCK && !has_special(at + 8))
-            at += BLOCK;
+        if (found)
+            return at + first_special(found);
+        while (end - at >= 5 * STEP &&
+               (find_special(at + STEP) | find_special(at + 2 * STEP) |
+                find_special(at + 3 * STEP) | find_special(at + 4 * STEP)) == 0)
+            at += 4 * STEP;
     }
     while (at < end && is_plain(*at))
         at++;
@@ -401,14 +416,27 @@ static const char *take_number(struct json_scan *s, const char *at, const char *
 
 /* ---- strings ---- */
 
+/* NUL: no escape of one letter. */
 static char unescape(char c)
 {
-    static const char pairs[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
-
-    for (size_t i = 0; i + 1 < sizeof(pairs); i += 2)
-        if (pairs[i] == c)
-            return pairs[i + 1];
-    return '\0';
+    switch (c) {
+    case '"':
+    case '\\':
+    case '/':
+        return c;
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    default:
+        return '\0';
+    }
 }
 
 static const char *take_escape(struct json_scan *s, const char *at, const char *end)
@@ -478,6 +506,8 @@ static const char *begin_character(struct json_scan *s, const char *at)
 
     if (c < 0xc2 || c > 0xf4)
         return refuse(s, at, c < ' ' ? "control character in a string" : "broken UTF-8");
+    if (s->in_key)
+        add_to_key(s, at, 1);
     s->n_left = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
     s->low_byte = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
     s->high_byte = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
@@ -503,21 +533,23 @@ static const char *take_character(struct json_scan *s, const char *at, const cha
 
 static const char *take_string(struct json_scan *s, const char *at, const char *end)
 {
-    const char *stop = skip_plain(at, end);
+    for (;;) {
+        const char *stop = skip_plain(at, end);
 
-    if (s->in_key)
-        add_to_key(s, at, (size_t)(stop - at));
-    if (stop == end)
-        return end;
-    if (*stop == '"')
-        return s->in_key ? end_key(s, stop + 1) : end_value(s, stop + 1);
-    if (*stop == '\\') {
-        s->state = ESCAPE;
-        return stop + 1;
+        if (s->in_key)
+            add_to_key(s, at, (size_t)(stop - at));
+        if (stop == end)
+            return end;
+        if (*stop == '"')
+            return s->in_key ? end_key(s, stop + 1) : end_value(s, stop + 1);
+        if (*stop != '\\')
+            return begin_character(s, stop);
+        if (s->in_key || end - stop < 2 || !unescape(stop[1])) {
+            s->state = ESCAPE;
+            return stop + 1;
+        }
+        at = stop + 2;
     }
-    if (s->in_key && (unsigned char)*stop >= ' ')
-        add_to_key(s, stop, 1);
-    return begin_character(s, stop);
 }
 
 /* ---- all of it ---- */
