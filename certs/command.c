@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "certs/command.h"
 
+#include "certs/bundle.h"
 #include "certs/keeper.h"
+#include "certs/secret.h"
 #include "lib/cleanup.h"
 #include "lib/cli.h"
-#include "lib/digest.h"
-#include "lib/json.h"
 #include "lib/kube/client.h"
 #include "lib/kube/config.h"
-#include "lib/mem.h"
+#include "lib/rfc3339.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,79 +16,102 @@
 DEFINE_CLEANUP(struct kube_client *, kube_client_free)
 DEFINE_CLEANUP(struct certs_keeper *, certs_keeper_free)
 
-static void print_cert(const char *what, const char *pem, time_t now)
+/* Each certificate of @pem, one under the other; @what is said of the first. */
+static void print_certs(const char *what, const char *pem, time_t now)
 {
-    struct cert_info info;
-    struct err e = { 0 };
-    char until[32];
-    struct tm utc;
+    char *pems[BUNDLE_CERTS_MAX];
+    size_t n = pem ? certs_split(pem, pems, BUNDLE_CERTS_MAX) : 0;
 
-    if (certs_describe(pem, &info, &e) < 0) {
-        printf("%-9s unusable: %s\n", what, e.msg);
-        return;
+    if (n == 0)
+        printf("%-12s %s\n", what, pem && *pem ? "unusable: no certificate can be read" : "none");
+    for (size_t i = 0; i < n; i++) {
+        _cleanup_free_ char *one = pems[i];
+        struct cert_info info;
+        struct err e = { 0 };
+        char until[RFC3339_SIZE];
+
+        if (certs_describe(one, &info, &e) < 0) {
+            printf("%-12s unusable: %s\n", what, e.msg);
+            continue;
+        }
+        rfc3339_format(info.not_after, until);
+        printf("%-12s %s\n", i == 0 ? what : "", info.subject);
+        printf("             valid until %s (%s%lld days)\n", until,
+               info.not_after < now ? "EXPIRED, " : "", (long long)(info.not_after - now) / 86400);
+        printf("             sha256 %s\n", info.sha256);
     }
-    (void)strftime(until, sizeof(until), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&info.not_after, &utc));
-    printf("%-9s %s\n", what, info.subject);
-    printf("          valid until %s (%s%lld days)\n", until,
-           info.not_after < now ? "EXPIRED, " : "", (long long)(info.not_after - now) / 86400);
-    printf("          sha256 %s\n", info.sha256);
+}
+
+static void print_ca(const char *what, const struct cert_pair *ca, time_t now)
+{
+    struct err e = { 0 };
+
+    print_certs(what, ca->cert_pem, now);
+    if (ca->cert_pem && certs_ca_check(ca, now, &e) < 0)
+        printf("             UNUSABLE: %s\n", e.msg);
 }
 
 static int ensure(struct kube_client *client, const struct certs_place *place, struct err *e)
 {
-    __attribute__((cleanup(certs_keeper_freep))) struct certs_keeper *keeper =
-        certs_keeper_new(client, place);
+    const struct certs_policy policy = { 0 };
+    struct certs_place no_leaf = *place;
     struct certs_changes changes;
-    time_t now = time(NULL);
 
-    if (certs_keeper_check(keeper, now, &changes, e) < 0)
+    no_leaf.service = NULL;
+    __attribute__((cleanup(certs_keeper_freep))) struct certs_keeper *keeper =
+        certs_keeper_new(client, &no_leaf, &policy);
+    if (certs_keeper_check(keeper, true, time(NULL), &changes, e) < 0)
         return e->code;
     printf("Secret %s/%s: %s\n", place->ns, place->secret,
-           changes.ca_made ? "new CA" : "unchanged");
+           changes.done[CERTS_MAKE_CA]                                       ? "new CA"
+           : changes.done[CERTS_MAKE_NEXT] + changes.done[CERTS_PROMOTE] > 0 ? "rotated"
+                                                                             : "unchanged");
     printf("caBundle of %s: %s\n", place->webhook_configuration,
-           changes.bundle_written ? "written" : "unchanged");
-    print_cert("CA", certs_keeper_ca(keeper)->cert_pem, now);
+           changes.done[CERTS_WRITE_BUNDLE] ? "written" : "unchanged");
     return 0;
 }
 
-/* The first PEM in the base64 text of @value, or NULL; owned by the caller. */
-static char *decoded(const char *value)
+/* True when every certificate of @pem is in @bundle too. */
+static bool holds(const char *bundle, const char *pem)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT(CERTS_PEM_MAX);
+    char *pems[BUNDLE_CERTS_MAX];
+    size_t n = pem ? certs_split(pem, pems, BUNDLE_CERTS_MAX) : 0, missing = 0;
 
-    if (!value || base64_decode(value, strlen(value), &text) < 0)
-        return NULL;
-    return buf_take(&text, NULL);
+    for (size_t i = 0; i < n; i++) {
+        _cleanup_free_ char *one = pems[i];
+
+        missing += strstr(bundle, one) == NULL;
+    }
+    return missing == 0;
 }
 
 static int show(struct kube_client *client, const struct certs_place *place, struct err *e)
 {
-    _cleanup_json_ struct json_object *secret = NULL;
-    _cleanup_json_ struct json_object *hooks = NULL;
-    _cleanup_free_ char *secret_path =
-        mem_printf("/api/v1/namespaces/%s/secrets/%s", place->ns, place->secret);
-    _cleanup_free_ char *hooks_path =
-        mem_printf("/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/%s",
-                   place->webhook_configuration);
-    const struct kube_request get_secret = { .method = "GET", .path = secret_path };
-    const struct kube_request get_hooks = { .method = "GET", .path = hooks_path };
+    _cleanup_ca_set_ struct ca_set set = { 0 };
+    _cleanup_bundle_ struct bundle bundle = { 0 };
+    char until[RFC3339_SIZE];
     time_t now = time(NULL);
 
-    if (kube_client_json(client, &get_secret, &secret, e) < 0)
+    if (ca_set_read(client, place->ns, place->secret, &set, e) < 0)
         return err_wrap(e, "Secret '%s/%s'", place->ns, place->secret);
-    if (kube_client_json(client, &get_hooks, &hooks, e) < 0)
+    if (bundle_read(client, place->webhook_configuration, &bundle, e) < 0)
         return err_wrap(e, "ValidatingWebhookConfiguration '%s'", place->webhook_configuration);
-    struct json_object *data = json_get_object(secret, "data");
-    struct json_object *crt = json_get_key(data, "tls.crt");
-    struct json_object *first = json_object_array_get_idx(json_get_array(hooks, "webhooks"), 0);
-    _cleanup_free_ char *ca = decoded(crt ? json_object_get_string(crt) : NULL);
-    _cleanup_free_ char *bundle = decoded(json_get_str(first, "clientConfig.caBundle"));
-
-    print_cert("CA", ca ? ca : "", now);
-    if (bundle && ca && strcmp(bundle, ca) == 0)
-        printf("caBundle  is this CA\n");
-    else
-        print_cert("caBundle", bundle ? bundle : "", now);
+    print_ca("CA", &set.current, now);
+    if (set.next.cert_pem)
+        print_ca("next CA", &set.next, now);
+    if (set.previous_pem) {
+        print_certs("previous CA", set.previous_pem, now);
+        rfc3339_format(set.previous_until, until);
+        printf("             kept until %s\n", set.previous_until ? until : "it expires");
+    }
+    print_certs("caBundle", bundle.pem, now);
+    printf("             %s\n",
+           !bundle.hooks   ? "there is no webhook configuration"
+           : !bundle.alike ? "NOT the same in every webhook; the operator repairs that"
+           : set.current.cert_pem && holds(bundle.pem, set.current.cert_pem) &&
+                   holds(bundle.pem, set.next.cert_pem) && holds(bundle.pem, set.previous_pem)
+               ? "holds each CA above"
+               : "LACKS a CA above; the operator repairs that");
     return 0;
 }
 
@@ -112,7 +135,7 @@ int certs_command_main(int argc, char **argv)
         .summary =
             "Keeps and shows the certificates of the admission webhook.\n\n"
             "  ensure   make the CA when there is no usable one, and put it into the caBundle\n"
-            "  show     print what is installed and until when it is valid",
+            "  show     print the CAs, the caBundle and until when each is valid",
         .options = options,
     };
     _cleanup_kube_config_ struct kube_config *config = NULL;

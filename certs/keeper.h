@@ -2,28 +2,19 @@
 /*
  * keeper: keeps the webhook's certificates right in the cluster.
  *
- * The CA lives in a Secret (tls.crt, tls.key), the leaf only in the memory of each replica, and the
- * caBundle of the ValidatingWebhookConfiguration holds the CA. One check reads all three, makes
- * what is missing or unusable, and changes nothing else: it may run at any time, in any number of
- * replicas. Two that make a CA at once meet at the Secret: the first write wins, the other reads
- * it.
+ * The CAs live in a Secret (certs/secret.h), the leaf only in the memory of each replica, and the
+ * caBundle of the ValidatingWebhookConfiguration holds every CA that a leaf may come from. One
+ * check reads them, asks certs/plan.h what is to be done, and does it, until there is nothing left.
+ * It may run at any time and in any number of replicas; the one that leads writes. Should two
+ * believe that they lead, every write names the version that it is based on: the first wins, the
+ * other looks again.
  *
- * The caBundle is written by server-side apply as field manager CERTS_FIELD_MANAGER, so that
- * applying the manifests again leaves it alone. Owned by one thread, like its client.
+ * Owned by one thread, like its client.
  */
 #pragma once
 
+#include "certs/plan.h"
 #include "certs/x509.h"
-
-#include <stdbool.h>
-#include <time.h>
-
-#define CERTS_FIELD_MANAGER "podflame-certs"
-
-enum {
-    CERTS_CA_LIFE_S = 365 * 86400,
-    CERTS_LEAF_LIFE_S = 90 * 86400,
-};
 
 struct kube_client;
 
@@ -31,7 +22,7 @@ struct kube_client;
 struct certs_place {
     const char *ns;
     const char *secret;
-    const char *service;               /* whose DNS names the leaf carries */
+    const char *service; /* whose DNS names the leaf carries; NULL: no leaf is wanted */
     const char *webhook_configuration; /* the ValidatingWebhookConfiguration */
 };
 
@@ -39,21 +30,25 @@ extern const struct certs_place certs_place_default; /* ns: podflame-system */
 
 struct certs_keeper;
 
-struct certs_keeper *certs_keeper_new(struct kube_client *client, const struct certs_place *place);
+struct certs_keeper *certs_keeper_new(struct kube_client *client, const struct certs_place *place,
+                                      const struct certs_policy *policy);
 void certs_keeper_free(struct certs_keeper *keeper); /* NULL is fine */
 
-/* What one check did. */
+/* What one check did: how many times each action. */
 struct certs_changes {
-    bool ca_made, bundle_written, leaf_made;
+    unsigned done[CERTS_ACTION_COUNT];
 };
 
 /*
- * One pass at time @now. On failure the message says which object and why, and what was right
- * before is kept: a leaf that was there goes on serving.
+ * One check at time @now. What fails does not keep the rest from being done, and what was right
+ * before is kept: a leaf that was there goes on serving, and is renewed from what was read last.
+ * The message of the first failure says which object and why.
  */
-int certs_keeper_check(struct certs_keeper *keeper, time_t now, struct certs_changes *ret,
-                       struct err *e) WARN_UNUSED;
+int certs_keeper_check(struct certs_keeper *keeper, bool leads, time_t now,
+                       struct certs_changes *ret, struct err *e) WARN_UNUSED;
 
-/* Borrowed until the next check; NULL before the first that succeeded. */
+/* Borrowed until the next check; NULL while there is none. */
 const struct cert_pair *certs_keeper_leaf(const struct certs_keeper *keeper);
-const struct cert_pair *certs_keeper_ca(const struct certs_keeper *keeper);
+
+/* At the last check the caBundle held the CA of the leaf, or there was no webhook to be called. */
+bool certs_keeper_is_trusted(const struct certs_keeper *keeper);

@@ -50,6 +50,11 @@ static int openssl_failed(const char *what, struct err *e)
     return err_set(e, -EINVAL, "%s: %s", what, why);
 }
 
+int64_t certs_backdate(int64_t life_s)
+{
+    return life_s / 10 < CERTS_BACKDATE_S ? life_s / 10 : CERTS_BACKDATE_S;
+}
+
 static char *bio_text(BIO *bio)
 {
     char *data = NULL;
@@ -145,8 +150,8 @@ int certs_ca_create(const char *common_name, time_t now, int64_t life_s, struct 
     _cleanup_x509_ X509 *cert = X509_new();
 
     if (!key || !cert ||
-        !fill_and_sign(cert, key, common_name, now - CERTS_BACKDATE_S, now + life_s, cert, key,
-                       extensions))
+        !fill_and_sign(cert, key, common_name, now - certs_backdate(life_s), now + life_s, cert,
+                       key, extensions))
         return openssl_failed("make a CA", e);
     return pair_to_pem(cert, key, ret, e);
 }
@@ -219,12 +224,12 @@ int certs_leaf_sign(const struct cert_pair *ca, const char *const *dns_names, ti
         { 0, NULL },
     };
     time_t end = now + life_s < ca_end ? now + life_s : ca_end;
+    time_t begin = now - certs_backdate(life_s);
     _cleanup_key_ EVP_PKEY *key = EVP_EC_gen("P-256");
     _cleanup_x509_ X509 *cert = X509_new();
 
     if (!key || !cert ||
-        !fill_and_sign(cert, key, dns_names[0], now - CERTS_BACKDATE_S, end, ca_cert, ca_key,
-                       extensions))
+        !fill_and_sign(cert, key, dns_names[0], begin, end, ca_cert, ca_key, extensions))
         return openssl_failed("sign a leaf", e);
     return pair_to_pem(cert, key, ret, e);
 }
@@ -283,10 +288,24 @@ int certs_ca_check(const struct cert_pair *ca, time_t now, struct err *e)
         return e->code;
     if (time_of(X509_get0_notBefore(cert), &from) < 0 || time_of(X509_get0_notAfter(cert), &to) < 0)
         return err_set(e, -EINVAL, "the CA certificate has no readable life");
-    if (now < from)
+    if (now < from - CERTS_BACKDATE_S)
         return err_set(e, -EINVAL, "the CA certificate is not valid yet");
     if (now >= to)
         return err_set(e, -EINVAL, "the CA certificate has expired");
+    return 0;
+}
+
+int certs_pair_check(const struct cert_pair *pair, struct err *e)
+{
+    _cleanup_x509_ X509 *cert = pair->cert_pem ? read_cert(pair->cert_pem) : NULL;
+    _cleanup_key_ EVP_PKEY *key = pair->key_pem ? read_key(pair->key_pem) : NULL;
+
+    if (!cert)
+        return openssl_failed("the certificate cannot be read", e);
+    if (!key)
+        return openssl_failed("the key cannot be read", e);
+    if (X509_check_private_key(cert, key) != 1)
+        return openssl_failed("the key is not that of the certificate", e);
     return 0;
 }
 
@@ -303,4 +322,22 @@ bool certs_is_signed_by(const char *cert_pem, const char *ca_pem)
 time_t certs_renew_at(const struct cert_info *info)
 {
     return info->not_before + (info->not_after - info->not_before) / 3 * 2;
+}
+
+size_t certs_split(const char *pem, char **ret, size_t max)
+{
+    size_t len = strnlen(pem, CERTS_PEM_MAX + 1), n = 0;
+    _cleanup_bio_ BIO *bio = len <= CERTS_PEM_MAX ? BIO_new_mem_buf(pem, (int)len) : NULL;
+
+    while (bio && n < max) {
+        _cleanup_x509_ X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+        _cleanup_bio_ BIO *out = BIO_new(BIO_s_mem());
+
+        if (!cert && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)
+            break;
+        if (cert && out && PEM_write_bio_X509(out, cert))
+            ret[n++] = bio_text(out);
+    }
+    ERR_clear_error();
+    return n;
 }

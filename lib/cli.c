@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/cli.h"
 
+#include "lib/cleanup.h"
 #include "lib/duration.h"
 #include "lib/mem.h"
-#include "lib/cleanup.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -40,6 +40,30 @@ static void print_help(const struct cli_program *p)
         printf("\n%s\n", p->footer);
 }
 
+/* "90s", "12h", "365d"; false when it is no such text or out of range. */
+static bool span_parse(const char *text, int64_t min, int64_t max, int64_t *ret)
+{
+    static const struct {
+        char letter;
+        int64_t seconds;
+    } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+    char *end;
+
+    errno = 0;
+    int64_t number = strtoll(text, &end, 10);
+    if (errno || *text < '0' || *text > '9' || !end[0] || end[1])
+        return false;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (units[i].letter != *end)
+            continue;
+        if (number > max / units[i].seconds || number * units[i].seconds < min)
+            return false;
+        *ret = number * units[i].seconds;
+        return true;
+    }
+    return false;
+}
+
 static int set_value(const struct cli_program *p, const struct cli_option *o, const char *text,
                      struct err *e)
 {
@@ -65,6 +89,13 @@ static int set_value(const struct cli_program *p, const struct cli_option *o, co
     case CLI_DURATION:
         if (duration_parse(text, o->value, e) < 0)
             return err_wrap(e, "--%s '%s'", o->name, text);
+        return 0;
+    case CLI_SPAN:
+        if (!span_parse(text, o->min, o->max, o->value))
+            return err_set(e, -EINVAL,
+                           "--%s '%s': must be a number with s, m, h or d, from %llds to %lldd; "
+                           "try '%s --help'",
+                           o->name, text, (long long)o->min, (long long)o->max / 86400, p->name);
         return 0;
     case CLI_HEADING:
         break;

@@ -21,6 +21,7 @@ enum cli_kind {
     CLI_TEXT,     /* const char **, borrows from argv */
     CLI_INT,      /* int64_t *, min..max */
     CLI_DURATION, /* int64_t * in seconds, see duration.h */
+    CLI_SPAN,     /* int64_t * in seconds, min..max: a number and one of s, m, h, d */
     CLI_HEADING,  /* no option: name is printed as a heading */
 };
 
@@ -30,7 +31,7 @@ struct cli_option {
     const char *help;
     enum cli_kind kind;
     void *value;
-    int64_t min, max; /* CLI_INT */
+    int64_t min, max; /* CLI_INT, CLI_SPAN */
 };
 
 struct cli_program {

@@ -9,7 +9,7 @@
 
 static _Atomic int64_t pass_buckets[METRICS_BUCKETS];
 static struct metrics_series passes[] = { { .buckets = pass_buckets } };
-static struct metrics_series known[1], queued[1];
+static struct metrics_series known[1], queued[1], leading[1];
 static struct metrics_series errors[] = {
     { .labels = "answer=\"none\"" }, { .labels = "answer=\"409\"" }, { .labels = "answer=\"429\"" },
     { .labels = "answer=\"4xx\"" },  { .labels = "answer=\"5xx\"" },
@@ -33,6 +33,8 @@ static struct metrics_family known_family = METRICS_FAMILY(
 static struct metrics_family queued_family =
     METRICS_FAMILY("podflame_queue_length", "PodFlames that wait for their turn or for a time.",
                    METRICS_GAUGE, queued);
+static struct metrics_family leading_family = METRICS_FAMILY(
+    "podflame_leader", "1 while this replica is the one that reconciles.", METRICS_GAUGE, leading);
 static struct metrics_family errors_family =
     METRICS_FAMILY("podflame_api_errors_total", "Requests that the API server did not fulfil.",
                    METRICS_COUNTER, errors);
@@ -42,8 +44,8 @@ static struct metrics_family finished_family =
 
 void counters_register(void)
 {
-    struct metrics_family *const families[] = { &passes_family, &known_family, &queued_family,
-                                                &errors_family, &finished_family };
+    struct metrics_family *const families[] = { &passes_family,  &known_family,  &queued_family,
+                                                &leading_family, &errors_family, &finished_family };
 
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
         metrics_register(families[i]);
@@ -71,8 +73,9 @@ void counters_api_error(int status)
     metrics_add(&errors[i], 1);
 }
 
-void counters_set(size_t podflames, size_t n_queued)
+void counters_set(size_t podflames, size_t n_queued, bool leads)
 {
     metrics_set(&known[0], (int64_t)podflames);
     metrics_set(&queued[0], (int64_t)n_queued);
+    metrics_set(&leading[0], leads);
 }

@@ -144,6 +144,11 @@ static void fill(struct pass *p)
     p->in.memory_limit = p->c->agent.memory_limit;
 }
 
+bool pass_may_act(const struct pass_context *context)
+{
+    return !context->leads || context->leads(context->leads_ctx);
+}
+
 void pass_step(struct pass *p)
 {
     static void (*const actions[])(struct pass *) = {
@@ -171,7 +176,10 @@ void pass_step(struct pass *p)
     } else {
         fill(p);
         plan_next(&p->in, &p->plan);
-        actions[p->plan.action](p);
+        if (p->plan.action != PLAN_WAIT && p->plan.action != PLAN_FORGET && !pass_may_act(p->c))
+            pass_end(p, -1, false);
+        else
+            actions[p->plan.action](p);
     }
 }
 

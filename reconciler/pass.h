@@ -8,6 +8,7 @@
 #include "reconciler/agent_pod.h"
 #include "reconciler/subjects.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,12 +25,18 @@ struct pass_context {
     struct subjects *subjects;
     struct agent_pod_options agent;
     int64_t target_wait_s;
-    const char *instance; /* who tells the events */
+    const char *instance;     /* who tells the events */
+    bool (*leads)(void *ctx); /* NULL: always */
+    void *leads_ctx;
     size_t n_passes, n_logs, n_events;
     uint64_t n_event_names;
 };
 
-/* Starts one. The subject may be gone when it ends. */
+bool pass_may_act(const struct pass_context *context);
+
+/* Starts one. While others lead it does only what sends nothing but a look at an object that may be
+ * gone, and otherwise ends; the subject is to be touched when that changes. The subject may be gone
+ * when it ends. */
 void pass_begin(struct pass_context *context, struct subject *s);
 
 /* Gives up those that are under way, once their loop is freed. */

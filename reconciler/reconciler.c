@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TURN_MAX_MS = 1000, STOP_WAIT_MS = 5000 };
+enum { TURN_MAX_MS = 1000, PAUSED_TURN_MS = 250, STOP_WAIT_MS = 5000 };
 
 struct reconciler {
     pthread_t thread;
@@ -32,6 +32,7 @@ struct reconciler {
     struct kube_watch *podflames, *agents;
     char *podflames_path, *agents_path;
     char instance[128];
+    bool led; /* when it last asked */
 };
 
 static struct subject *subject_of(struct queue_node *turn)
@@ -45,6 +46,20 @@ static void begin_passes(struct reconciler *r, int64_t now_ms)
 
     while (r->passes.n_passes < PASS_MAX && (turn = queue_take(&r->subjects.queue, now_ms)))
         pass_begin(&r->passes, subject_of(turn));
+}
+
+/* Whoever begins to lead looks at all there is; what was asleep until now is among it. */
+static void ask_who_leads(struct reconciler *r)
+{
+    bool leads = pass_may_act(&r->passes);
+
+    if (leads == r->led)
+        return;
+    r->led = leads;
+    log_event(LOG_INFO, leads ? "reconciler acts" : "reconciler is paused: another replica leads",
+              LOG_INT("subjects", HASH_COUNT(r->subjects.by_uid)));
+    for (struct subject *s = r->subjects.by_uid; leads && s; s = s->hh.next)
+        subject_touch(&r->subjects, s);
 }
 
 static void sooner(int64_t *wait_ms, int64_t other_ms)
@@ -65,12 +80,15 @@ static void turn(struct reconciler *r)
             log_event(LOG_INFO, "reconciler is ready",
                       LOG_INT("subjects", HASH_COUNT(r->subjects.by_uid)));
         r->ready = true;
+        ask_who_leads(r);
+        if (!r->led)
+            sooner(&wait_ms, PAUSED_TURN_MS);
         begin_passes(r, now_ms);
         int64_t next_ms = queue_next_ms(&r->subjects.queue);
         if (next_ms >= 0 && r->passes.n_passes < PASS_MAX)
             sooner(&wait_ms, next_ms > now_ms ? next_ms - now_ms : 0);
     }
-    counters_set(HASH_COUNT(r->subjects.by_uid), r->subjects.queue.n);
+    counters_set(HASH_COUNT(r->subjects.by_uid), r->subjects.queue.n, r->led);
     kube_loop_run(r->loop, (int)wait_ms);
 }
 
@@ -153,6 +171,8 @@ int reconciler_start(const struct reconciler_config *config, const struct kube_c
                    .memory_limit = config->agent_memory ? config->agent_memory : "256Mi" },
         .target_wait_s = config->target_wait_s < 0 ? PLAN_TARGET_WAIT_S : config->target_wait_s,
         .instance = r->instance,
+        .leads = config->leads,
+        .leads_ctx = config->ctx,
     };
     open_watches(r, config);
     int code = start_thread(r);

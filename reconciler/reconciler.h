@@ -4,7 +4,9 @@
  *
  * It follows PodFlames and its own agent pods with two watches, and works on up to PASS_MAX of them
  * at once without ever blocking. It keeps nothing that the API server does not hold: killed at any
- * moment, the next one continues. Two at a time are wasteful but harmless.
+ * moment, the next one continues. Of several replicas only the one that @leads acts; the others
+ * follow, write nothing and are ready to go on at once. Two that act at a time, which no lease can
+ * rule out, are wasteful but harmless.
  *
  * RBAC. In all namespaces (or the watched one): podflames get list watch delete; podflames/status
  * patch; pods get; events create. In its own: pods get list watch create delete; pods/log get.
@@ -27,6 +29,10 @@ struct reconciler_config {
     const char *agent_service_account; /* NULL: "podflame-agent" */
     const char *agent_memory;          /* NULL: "256Mi"; the limit of an agent pod */
     int64_t target_wait_s; /* how long a PodFlame may wait for its pod; < 0: the default, 30 s */
+    /* Asked before each step and four times a second, from the reconciler's thread. NULL: it always
+     * acts. */
+    bool (*leads)(void *ctx);
+    void *ctx;
 };
 
 /* Starts the thread. @kube must outlive it. */

@@ -6,11 +6,13 @@
  * end.
  */
 #include "certs/command.h"
+#include "certs/folder.h"
 #include "certs/keeper.h"
 #include "lib/cleanup.h"
 #include "lib/cli.h"
 #include "lib/kube/client.h"
 #include "lib/kube/config.h"
+#include "lib/kube/lease.h"
 #include "lib/kube/pods.h"
 #include "lib/log.h"
 #include "reconciler/reconciler.h"
@@ -23,13 +25,19 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
-enum { EXIT_USAGE = 2, CERTS_CHECK_S = 20, RETRY_FIRST_S = 1, RETRY_LAST_S = 15, QUIET_S = 1 };
+#define LEASE_NAME "podflame-operator"
+
+enum { EXIT_USAGE = 2, RETRY_FIRST_S = 1, RETRY_LAST_S = 4, QUIET_S = 1, DAY_S = 86400 };
 
 struct settings {
     const char *kubeconfig, *context, *namespace, *watch_namespace, *agent_image, *agent_memory;
+    const char *identity, *cert_dir;
     int64_t webhook_port, health_port, target_wait_s;
+    int64_t lease_duration_s, lease_renew_s, lease_retry_s;
+    struct certs_policy certs;
     bool no_webhook, verbose;
 };
 
@@ -40,26 +48,38 @@ struct operator
     struct kube_client *client; /* of this thread: for the keeper */
     struct kube_pods *pods;
     struct pod_lookup lookup;
-    struct certs_keeper *keeper;
+    struct certs_keeper *keeper; /* or */
+    struct certs_folder *folder;
+    struct kube_lease *lease;
     struct health *health;
     struct webhook_server *server;
     struct reconciler *reconciler;
     _Atomic(struct reconciler *) seen_reconciler; /* for the health thread */
     _Atomic bool serving;                         /* the webhook answers, or there is none */
+    _Atomic bool trusted;                         /* API servers can trust its certificate */
 };
 
 static bool is_ready(void *ctx, struct buf *why)
 {
     struct operator* o = ctx;
     const struct reconciler *reconciler = o->seen_reconciler;
-    bool serving = o->serving;
+    bool serving = o->serving, trusted = o->trusted;
     bool listed = reconciler && reconciler_ready(reconciler);
 
     if (!serving)
         (void)buf_add_str(why, "the webhook does not serve\n");
+    if (serving && !trusted)
+        (void)buf_add_str(why, "API servers cannot trust the serving certificate yet\n");
     if (!listed)
         (void)buf_add_str(why, "PodFlames and agents are not listed yet\n");
-    return serving && listed;
+    return serving && trusted && listed;
+}
+
+static bool leads(void *ctx)
+{
+    const struct operator* o = ctx;
+
+    return kube_lease_is_held(o->lease);
 }
 
 /* Waits for a signal to end; false when the time passed without one. */
@@ -74,25 +94,45 @@ static bool ends_within(const sigset_t *signals, int64_t seconds)
     return got > 0;
 }
 
-/* One check of the certificates; a new leaf goes to the listener at once. */
-static int check_certificates(struct operator* o, struct err *e)
+static int check_keeper(struct operator* o, bool *ret_changed, struct err *e)
 {
     struct certs_changes changes;
-    const struct cert_pair *leaf;
+    int code = certs_keeper_check(o->keeper, leads(o), time(NULL), &changes, e);
 
-    if (certs_keeper_check(o->keeper, time(NULL), &changes, e) < 0)
-        return e->code;
-    if (changes.ca_made)
-        log_event(LOG_INFO, "webhook CA made");
-    if (changes.bundle_written)
-        log_event(LOG_INFO, "caBundle written");
-    leaf = certs_keeper_leaf(o->keeper);
-    if (changes.leaf_made && o->server &&
+    for (enum certs_action action = 0; action < CERTS_ACTION_COUNT; action++)
+        if (changes.done[action] > 0)
+            log_event(LOG_INFO, certs_action_text(action));
+    *ret_changed = changes.done[CERTS_SIGN_LEAF] > 0;
+    o->trusted = certs_keeper_is_trusted(o->keeper);
+    return code;
+}
+
+static int check_folder(struct operator* o, bool *ret_changed, struct err *e)
+{
+    int code = certs_folder_check(o->folder, time(NULL), ret_changed, e);
+
+    if (*ret_changed)
+        log_event(LOG_INFO, "serving certificate read");
+    o->trusted = !certs_folder_is_expired(o->folder, time(NULL));
+    return code;
+}
+
+static const struct cert_pair *serving_leaf(const struct operator* o)
+{
+    return o->folder ? certs_folder_leaf(o->folder) : certs_keeper_leaf(o->keeper);
+}
+
+/* One check of the certificates; a new leaf goes to the listener at once, whatever else failed. */
+static int check_certificates(struct operator* o, struct err *e)
+{
+    bool changed = false;
+    int code = o->folder ? check_folder(o, &changed, e) : check_keeper(o, &changed, e);
+    const struct cert_pair *leaf = serving_leaf(o);
+
+    if (changed && o->server &&
         webhook_server_set_certificate(o->server, leaf->cert_pem, leaf->key_pem, e) < 0)
         return err_wrap(e, "serving certificate");
-    if (changes.leaf_made)
-        log_event(LOG_INFO, "serving certificate made");
-    return 0;
+    return code;
 }
 
 /* False: a signal came first. Waits for the API server as long as it takes, and says why. */
@@ -103,7 +143,7 @@ static bool first_certificates(struct operator* o, const sigset_t *signals)
     for (;;) {
         struct err e = { 0 };
 
-        if (check_certificates(o, &e) == 0)
+        if (check_certificates(o, &e) == 0 || serving_leaf(o))
             return true;
         log_event(LOG_WARN, "no serving certificate yet", LOG_STR("error", e.msg),
                   LOG_INT("retry_s", retry_s));
@@ -115,7 +155,7 @@ static bool first_certificates(struct operator* o, const sigset_t *signals)
 
 static int start_webhook(struct operator* o, const struct settings *s, struct err *e)
 {
-    const struct cert_pair *leaf = certs_keeper_leaf(o->keeper);
+    const struct cert_pair *leaf = serving_leaf(o);
     const struct webhook_server_config config = {
         .port = (uint16_t)s->webhook_port,
         .cert_pem = leaf->cert_pem,
@@ -124,6 +164,41 @@ static int start_webhook(struct operator* o, const struct settings *s, struct er
     };
 
     return webhook_server_start(&config, &o->server, e);
+}
+
+static void on_leader(void *ctx, bool held, const char *holder)
+{
+    (void)ctx;
+    log_event(LOG_INFO, held ? "this replica leads" : "this replica does not lead",
+              LOG_STR("leader", holder));
+}
+
+static void on_lease_problem(void *ctx, const struct err *e)
+{
+    (void)ctx;
+    log_event(LOG_WARN, "the lease could not be read or renewed", LOG_STR("error", e->msg));
+}
+
+static int start_lease(struct operator* o, const struct settings *s, struct err *e)
+{
+    char host[128] = "podflame-operator", identity[160];
+    uint32_t number = 0;
+
+    (void)gethostname(host, sizeof(host) - 1);
+    (void)!getrandom(&number, sizeof(number), GRND_NONBLOCK);
+    (void)snprintf(identity, sizeof(identity), "%s_%08x", host, number);
+    const struct kube_lease_options options = {
+        .ns = s->namespace,
+        .name = LEASE_NAME,
+        .identity = s->identity ? s->identity : identity,
+        .duration_ms = s->lease_duration_s * 1000,
+        .renew_ms = s->lease_renew_s * 1000,
+        .retry_ms = s->lease_retry_s * 1000,
+        .changed = on_leader,
+        .problem = on_lease_problem,
+    };
+
+    return kube_lease_start(&options, o->config, &o->lease, e);
 }
 
 /* 0 also when a signal came before everything was started. */
@@ -137,8 +212,14 @@ static int serve(struct operator* o, const struct settings *s, const sigset_t *s
                                                   .watch_namespace = s->watch_namespace,
                                                   .agent_image = s->agent_image,
                                                   .agent_memory = s->agent_memory,
-                                                  .target_wait_s = s->target_wait_s };
+                                                  .target_wait_s = s->target_wait_s,
+                                                  .leads = leads,
+                                                  .ctx = o };
+    int64_t check_s = o->folder ? CERTS_CHECK_S : certs_policy_check_s(&s->certs);
 
+    if (start_lease(o, s, e) < 0)
+        return e->code;
+    o->trusted = s->no_webhook;
     if (health_start(&health, &o->health, e) < 0)
         return e->code;
     if (!s->no_webhook) {
@@ -155,7 +236,7 @@ static int serve(struct operator* o, const struct settings *s, const sigset_t *s
               LOG_STR("namespace", s->namespace), LOG_STR("agent_image", s->agent_image),
               LOG_INT("webhook_port", s->no_webhook ? 0 : s->webhook_port),
               LOG_INT("health_port", s->health_port));
-    while (!ends_within(signals, CERTS_CHECK_S)) {
+    while (!ends_within(signals, check_s)) {
         if (!s->no_webhook && check_certificates(o, e) < 0)
             log_event(LOG_WARN, "certificates could not be checked", LOG_STR("error", e->msg));
     }
@@ -174,7 +255,9 @@ static void stop(struct operator* o, const sigset_t *signals)
     webhook_server_stop(o->server);
     health_stop(o->health);
     reconciler_stop(o->reconciler);
+    kube_lease_stop(o->lease); /* the next one begins when this one has ended */
     certs_keeper_free(o->keeper);
+    certs_folder_free(o->folder);
     kube_pods_free(o->pods);
     kube_client_free(o->client);
     kube_config_free(o->config);
@@ -201,7 +284,11 @@ static int run_with(struct settings *s, struct err *e)
     o.client = kube_client_new(o.config);
     o.pods = kube_pods_new(o.config);
     o.lookup = (struct pod_lookup){ .get = kube_pods_get, .ctx = o.pods };
-    o.keeper = certs_keeper_new(o.client, &place);
+    certs_policy_complete(&s->certs);
+    if (s->cert_dir)
+        o.folder = certs_folder_new(s->cert_dir);
+    else
+        o.keeper = certs_keeper_new(o.client, &place, &s->certs);
     code = serve(&o, s, &signals, e);
     stop(&o, &signals);
     return code;
@@ -209,7 +296,12 @@ static int run_with(struct settings *s, struct err *e)
 
 static int run_main(int argc, char **argv)
 {
-    struct settings s = { .webhook_port = 9443, .health_port = 8081, .target_wait_s = 30 };
+    struct settings s = { .webhook_port = 9443,
+                          .health_port = 8081,
+                          .target_wait_s = 30,
+                          .lease_duration_s = KUBE_LEASE_DURATION_MS / 1000,
+                          .lease_renew_s = KUBE_LEASE_RENEW_MS / 1000,
+                          .lease_retry_s = KUBE_LEASE_RETRY_MS / 1000 };
     struct cli_option options[] = {
         { "agent-image", "IMAGE", "image of podflame-agent that nodes can pull (required)",
           CLI_TEXT, &s.agent_image, 0, 0 },
@@ -229,6 +321,31 @@ static int run_main(int argc, char **argv)
           &s.health_port, 1, 65535 },
         { "no-webhook", NULL, "reconcile only: for a machine that the API server cannot reach",
           CLI_FLAG, &s.no_webhook, 0, 0 },
+        { "Certificates of the webhook", NULL, NULL, CLI_HEADING, NULL, 0, 0 },
+        { "cert-dir", "DIR",
+          "serve with tls.crt and tls.key of this folder, read again when they change; caBundle "
+          "and CA are then somebody else's",
+          CLI_TEXT, &s.cert_dir, 0, 0 },
+        { "ca-life", "TIME", "life of a CA that is made, such as 60s, 12h or 365d (default: 365d)",
+          CLI_SPAN, &s.certs.ca_life_s, 30, 3650LL * DAY_S },
+        { "leaf-life", "TIME", "life of a serving certificate (default: 7d)", CLI_SPAN,
+          &s.certs.leaf_life_s, 10, 3650LL * DAY_S },
+        { "ca-grace", "TIME",
+          "how long a new CA is in the caBundle before it signs (default: 60s, at most 1/12 of its "
+          "life)",
+          CLI_SPAN, &s.certs.grace_s, 1, DAY_S },
+        { "Leader among replicas", NULL, NULL, CLI_HEADING, NULL, 0, 0 },
+        { "identity", "NAME", "who holds the Lease; default: the host name and a random number",
+          CLI_TEXT, &s.identity, 0, 0 },
+        { "lease-duration", "DURATION",
+          "how long others wait for a leader that is silent (default: 15s)", CLI_DURATION,
+          &s.lease_duration_s, 0, 0 },
+        { "lease-renew", "DURATION",
+          "a leader that could not renew for so long stops (default: 10s)", CLI_DURATION,
+          &s.lease_renew_s, 0, 0 },
+        { "lease-retry", "DURATION", "time between two tries (default: 2s)", CLI_DURATION,
+          &s.lease_retry_s, 0, 0 },
+        { "Cluster", NULL, NULL, CLI_HEADING, NULL, 0, 0 },
         { "kubeconfig", "FILE",
           "the cluster (default: $KUBECONFIG, the pod's account, ~/.kube/config)", CLI_TEXT,
           &s.kubeconfig, 0, 0 },

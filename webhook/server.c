@@ -254,6 +254,16 @@ static struct certificate *current_certificate(struct webhook_server *server)
     return c;
 }
 
+/* Whoever does not trust our certificate says so in its last alert. */
+static void count_refused_certificate(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *tls =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+    if (tls && tls->tls_session)
+        server_metrics_count_alert(gnutls_alert_get(tls->tls_session));
+}
+
 /* The TLS session is there and has not begun: it gets the certificate of this moment, and keeps it
  * alive through the connection. */
 static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
@@ -262,6 +272,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
     struct webhook_server *server = cls;
 
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        count_refused_certificate(connection);
         certificate_unref(connection_data(*context));
         connection_close(*context);
         *context = NULL;

@@ -3,6 +3,8 @@
 
 #include "lib/metrics.h"
 
+#include <gnutls/gnutls.h>
+
 enum { DENIED, ALLOWED, VERDICTS };
 
 #define LABELS(operation, verdict) "operation=\"" operation "\",verdict=\"" verdict "\""
@@ -66,8 +68,15 @@ static struct metrics_family in_flight_requests =
     METRICS_FAMILY("podflame_admission_in_flight_requests",
                    "HTTP requests that are being received or answered.", METRICS_GAUGE, in_flight);
 
+static struct metrics_series refused_certificates[1];
+static struct metrics_family refused_certificates_total =
+    METRICS_FAMILY("podflame_tls_certificate_refusals_total",
+                   "Connections that the client ended because it did not trust the certificate.",
+                   METRICS_COUNTER, refused_certificates);
+
 void server_metrics_register(void)
 {
+    metrics_register(&refused_certificates_total);
     metrics_register(&requests_total);
     metrics_register(&duration_seconds);
     metrics_register(&lookups_total);
@@ -90,6 +99,13 @@ void server_metrics_count_refusal(unsigned http_status)
     for (size_t i = 0; i < sizeof(refusal_codes) / sizeof(refusal_codes[0]); i++)
         if (refusal_codes[i] == http_status)
             metrics_add(&refusals[i], 1);
+}
+
+void server_metrics_count_alert(int alert)
+{
+    if ((alert >= GNUTLS_A_BAD_CERTIFICATE && alert <= GNUTLS_A_CERTIFICATE_UNKNOWN) ||
+        alert == GNUTLS_A_UNKNOWN_CA)
+        metrics_add(&refused_certificates[0], 1);
 }
 
 void server_metrics_add_in_flight(int n)

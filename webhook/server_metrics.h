@@ -15,3 +15,6 @@ void server_metrics_count_review(const struct review_outcome *outcome, int64_t n
 void server_metrics_count_refusal(unsigned http_status);
 
 void server_metrics_add_in_flight(int n);
+
+/* The last TLS alert that a client sent; those that refuse our certificate are counted. */
+void server_metrics_count_alert(int alert);
