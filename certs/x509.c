@@ -166,15 +166,19 @@ static int time_of(const ASN1_TIME *asn1, time_t *ret)
     return 0;
 }
 
-/* Not every key can be used with SHA-256 (Ed25519), or signs at all (X25519). */
-static bool can_sign(EVP_PKEY *key)
+/* A key may not go with SHA-256 (Ed25519), not sign at all (X25519), or hold a public half that is
+ * not its own, which is all that X509_check_private_key() compares. */
+static bool signs_for(EVP_PKEY *key, X509 *cert)
 {
-    _cleanup_md_ EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    _cleanup_md_ EVP_MD_CTX *sign = EVP_MD_CTX_new(), *verify = EVP_MD_CTX_new();
     unsigned char signature[2048];
-    size_t n = sizeof(signature);
+    const unsigned char *text = (const unsigned char *)"podflame";
+    size_t n = sizeof(signature), len = strlen("podflame");
 
-    return ctx && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) > 0 &&
-           EVP_DigestSign(ctx, signature, &n, signature, 0) > 0;
+    return sign && verify && EVP_DigestSignInit(sign, NULL, EVP_sha256(), NULL, key) > 0 &&
+           EVP_DigestSign(sign, signature, &n, text, len) > 0 &&
+           EVP_DigestVerifyInit(verify, NULL, EVP_sha256(), NULL, X509_get0_pubkey(cert)) > 0 &&
+           EVP_DigestVerify(verify, signature, n, text, len) > 0;
 }
 
 static int ca_load(const struct cert_pair *ca, X509 **ret_cert, EVP_PKEY **ret_key, struct err *e)
@@ -190,8 +194,8 @@ static int ca_load(const struct cert_pair *ca, X509 **ret_cert, EVP_PKEY **ret_k
         return err_set(e, -EINVAL, "the certificate is not a CA");
     if (X509_check_private_key(cert, key) != 1)
         return openssl_failed("the key is not that of the CA certificate", e);
-    if (!can_sign(key))
-        return openssl_failed("the key of the CA cannot sign", e);
+    if (!signs_for(key, cert))
+        return openssl_failed("the key cannot sign for the CA certificate", e);
     *ret_cert = take_ptr(cert);
     *ret_key = take_ptr(key);
     return 0;

@@ -90,6 +90,9 @@ static void an_unusable_ca_is_refused_with_the_reason(void **state)
     new_ca(now, DAY, &ca);
     new_ca(now, DAY, &other);
     assert_int_equal(certs_leaf_sign(&ca, names, now, DAY, &leaf, &e), 0);
+    _cleanup_free_ char *broken_key = mem_strdup(ca.key_pem);
+    char *private_half = strchr(broken_key, '\n') + 1 + 60; /* the public one is lines below */
+    *private_half = *private_half == 'A' ? 'B' : 'A';
     const struct {
         const char *name;
         struct cert_pair pair;
@@ -103,6 +106,7 @@ static void an_unusable_ca_is_refused_with_the_reason(void **state)
           { (char *)ed25519_cert, (char *)ed25519_key },
           now,
           "cannot sign" },
+        { "key with a broken private half", { ca.cert_pem, broken_key }, now, "cannot sign" },
         { "a leaf", { leaf.cert_pem, leaf.key_pem }, now, "not a CA" },
         { "expired", { ca.cert_pem, ca.key_pem }, now + 2 * DAY, "expired" },
         { "from the future", { ca.cert_pem, ca.key_pem }, now - DAY, "not valid yet" },
