@@ -3,24 +3,14 @@
 # SIGKILL to the operator while an agent runs, twice: the profile still arrives, once.
 . "$(dirname "$0")/lib.sh"
 new_namespace
+fresh_operator
 pod hot 'app=/hot'
-kill_operator() {
-    local exe killed=
-    if uses_own_cluster; then
-        for exe in /proc/[0-9]*/exe; do
-            [ "$(readlink "$exe" 2>/dev/null)" != /podflame-operator ] || { exe=${exe#/proc/} && kill -KILL "${exe%/exe}" && killed=yes; }
-        done
-        [ -n "$killed" ] || fail 'no operator process found'
-    else
-        kubectl delete pod --namespace $SYSTEM -l app.kubernetes.io/component=operator --grace-period=0 --force
-    fi
-}
 podflame x 'targetPod: hot' 'duration: 12s'
 wait_agent_running "$(uid x)" 30
 agent=$(agents_of "$(uid x)")
-kill_operator
+kill_operator || fail 'no operator process found'
 sleep 6
-kill_operator
+kill_operator || fail 'no operator process found'
 wait_succeeded x 90
 save_page x "$TMP/flame.html"
 share_is "$TMP/flame.html" burn_sixty 60

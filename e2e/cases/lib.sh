@@ -152,3 +152,28 @@ wait_agent_running() { # UID SECONDS
 }
 
 uid() { k get pf "$1" -o jsonpath='{.metadata.uid}'; }
+
+pids_of() { # PROGRAM: its processes on the node, when that is this checkout's own
+    local exe
+    for exe in /proc/[0-9]*/exe; do
+        [ "$(readlink "$exe" 2>/dev/null)" != "$1" ] || { exe=${exe#/proc/} && echo "${exe%/exe}"; }
+    done
+}
+
+# New operator pods, and the old ones gone: the kubelet waits longer before each restart of one that was killed before.
+fresh_operator() {
+    kubectl rollout restart --namespace $SYSTEM deployment/podflame-operator >/dev/null
+    kubectl rollout status --namespace $SYSTEM deployment/podflame-operator --timeout=90s >/dev/null
+}
+
+# SIGKILL to the operator, wherever it is in its work.
+kill_operator() {
+    local pids
+    if uses_own_cluster; then
+        pids=$(pids_of /podflame-operator)
+        # shellcheck disable=SC2086  # one word a process
+        [ -n "$pids" ] && kill -KILL $pids
+    else
+        kubectl delete pod --namespace $SYSTEM -l app.kubernetes.io/component=operator --grace-period=0 --force
+    fi
+}
