@@ -103,7 +103,8 @@ static PRINTF(5, 6) void write_status(const struct plan_input *in, struct plan *
     va_start(args, fmt);
     (void)vsnprintf(p->message, sizeof(p->message), fmt, args);
     va_end(args);
-    p->event = phase != PLAN_RUNNING && strcmp(reason, in->pf->status.succeeded.reason) != 0;
+    p->event = phase == PLAN_SUCCEEDED || phase == PLAN_FAILED ||
+               (phase == PLAN_PENDING && strcmp(reason, in->pf->status.succeeded.reason) != 0);
 }
 
 #define FAIL(in, p, id, ...)                                                                       \

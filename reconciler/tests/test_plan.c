@@ -475,6 +475,9 @@ static void every_state_has_its_action(void **state)
             (cases[i].message && !strstr(plan.message, cases[i].message)))
             fail_msg("%s: phase %d %s: %s", cases[i].name, (int)plan.phase, plan.reason,
                      plan.message);
+        /* The end is always worth an event, whatever was told before. */
+        if (!plan.event && (plan.phase == PLAN_SUCCEEDED || plan.phase == PLAN_FAILED))
+            fail_msg("%s: no event", cases[i].name);
     }
 }
 
