@@ -12,6 +12,20 @@ static void check_printable(const char *text)
         assert((unsigned char)*text >= ' ' && (unsigned char)*text < 0x7f);
 }
 
+/* What was split off is one certificate, alone and whole. */
+static void check_split(const char *pem)
+{
+    char *parts[3], *again[2];
+    size_t n = certs_split(pem, parts, 3);
+
+    assert(n <= 3);
+    for (size_t i = 0; i < n; i++) {
+        assert(certs_split(parts[i], again, 2) == 1 && strcmp(again[0], parts[i]) == 0);
+        free(again[0]);
+        free(parts[i]);
+    }
+}
+
 static char *pem_of(const uint8_t *der, size_t size)
 {
     enum { LINE = 48 };
@@ -47,6 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)certs_renew_at(&info);
     }
     (void)certs_is_signed_by(ca.cert_pem, ca.cert_pem);
+    (void)certs_pair_check(&ca, &e);
+    check_split(ca.cert_pem);
     if (certs_ca_check(&ca, NOW, &e) == 0) {
         assert(info.is_ca && certs_leaf_sign(&ca, names, NOW, 60, &leaf, &e) == 0);
         assert(certs_is_signed_by(leaf.cert_pem, ca.cert_pem));
