@@ -209,6 +209,13 @@ static void set_why(struct agent_view *view, const char *reason, const char *mes
 {
     copy_text(view->reason, sizeof(view->reason), reason);
     copy_text(view->message, sizeof(view->message), message);
+    if (message && strlen(message) >= sizeof(view->message)) {
+        char *end = view->message + sizeof(view->message) - sizeof("...");
+
+        while (((unsigned char)*end & 0xc0) == 0x80) /* never within a character */
+            end--;
+        memcpy(end, "...", sizeof("..."));
+    }
 }
 
 /* No node has taken it: what the scheduler says. */

@@ -69,7 +69,7 @@ struct agent_view {
     int64_t started_s; /* of the container; 0: not yet */
     int exit_code;     /* of AGENT_ENDED, when it ran */
     char reason[64];   /* why it waits or how it ended: ImagePullBackOff, OOMKilled, Evicted */
-    char message[256]; /* the same in words */
+    char message[512]; /* the same in words; "..." at its end when it was longer */
 };
 
 /* False unless @pod is an agent pod: the UID label, and the name that belongs to it. */

@@ -198,6 +198,31 @@ static void a_status_is_read(void **state)
     }
 }
 
+static void a_long_message_is_cut_between_characters(void **state)
+{
+    (void)state;
+    for (int n = 500; n < 520; n++) {
+        _cleanup_json_ struct json_object *pod = build();
+        _cleanup_buf_ struct buf status = BUF_INIT(4096);
+        struct json_object *json = NULL;
+        struct agent_view view;
+        struct err e = { 0 };
+
+        (void)buf_printf(&status, "{\"phase\":\"Failed\",\"reason\":\"r\",\"message\":\"%*s", n,
+                         "");
+        (void)buf_add_str(&status, "\xe2\x82\xac\xe2\x82\xac\"}");
+        assert_int_equal(json_parse(status.data, status.len, 16, &json, &e), 0);
+        json_set(pod, "status", json);
+        assert_true(agent_view_decode(pod, &view));
+        size_t len = strlen(view.message);
+        bool whole = n + 6 < (int)sizeof(view.message);
+        size_t kept = whole ? len : len - 3;
+        assert_string_equal(view.message + kept, whole ? "" : "...");
+        assert_true(len < sizeof(view.message) && len >= sizeof(view.message) - 12);
+        assert_int_equal((kept - (kept < (size_t)n ? kept : (size_t)n)) % 3, 0);
+    }
+}
+
 static void other_pods_are_no_agents(void **state)
 {
     _cleanup_json_ struct json_object *pod = build();
@@ -219,6 +244,7 @@ int main(void)
         cmocka_unit_test(no_more_is_asked_for_than_the_limit),
         cmocka_unit_test(names_are_names),
         cmocka_unit_test(a_status_is_read),
+        cmocka_unit_test(a_long_message_is_cut_between_characters),
         cmocka_unit_test(other_pods_are_no_agents),
     };
 
