@@ -63,7 +63,7 @@ static bool is_plain(char c)
 
 #ifdef __SSE2__
 
-enum { STEP = 16 };
+#define STEP ((ptrdiff_t)16)
 
 /* A bit for each byte that ends a string, starts an escape, or is not printable ASCII: as signed
  * bytes the latter are all below the blank. */
@@ -84,7 +84,7 @@ static size_t first_special(uint64_t found)
 
 #else
 
-enum { STEP = 8 };
+#define STEP       ((ptrdiff_t)8)
 #define EACH(byte) (0x0101010101010101ULL * (byte))
 
 /* The high bit of each such byte, the first one lowest; what is above the first may be wrong. */
@@ -93,7 +93,7 @@ static uint64_t find_special(const char *at)
     const unsigned char *b = (const unsigned char *)at;
     uint64_t word = 0, quote, slash;
 
-    for (int i = STEP - 1; i >= 0; i--)
+    for (ptrdiff_t i = STEP - 1; i >= 0; i--)
         word = word << 8 | b[i];
     quote = word ^ EACH('"');
     slash = word ^ EACH('\\');

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -105,14 +106,15 @@ int webhook_review_main(int argc, char **argv)
 }
 
 struct files {
-    const char *cert, *key;
-    struct buf cert_pem, key_pem;
+    const char *cert, *key, *client_ca;
+    struct buf cert_pem, key_pem, client_ca_pem;
 };
 
 static void files_release(struct files *f)
 {
     buf_release(&f->cert_pem);
     buf_release(&f->key_pem);
+    buf_release(&f->client_ca_pem);
 }
 
 static int read_file(const char *option, const char *path, struct buf *out, struct err *e)
@@ -173,11 +175,15 @@ static int run(struct alone *alone, struct err *e)
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     if (open_pods(alone->pods_path, &pods, &lookup, e) < 0 || read_files(&alone->files, e) < 0)
         return e->code;
+    if (alone->files.client_ca &&
+        read_file("client-ca", alone->files.client_ca, &alone->files.client_ca_pem, e) < 0)
+        return e->code;
     const struct webhook_server_config config = {
         .address = alone->address,
         .port = (uint16_t)alone->port,
         .cert_pem = buf_str(&alone->files.cert_pem),
         .key_pem = buf_str(&alone->files.key_pem),
+        .client_ca_pem = alone->files.client_ca ? buf_str(&alone->files.client_ca_pem) : NULL,
         .lookup = pods ? &lookup : NULL,
         .n_threads = (unsigned)alone->threads,
     };
@@ -193,13 +199,24 @@ static int run(struct alone *alone, struct err *e)
     return 0;
 }
 
+/* Nothing here waits, so that more threads than CPUs are of no use. */
+static int64_t count_threads(void)
+{
+    cpu_set_t cpus;
+    int n = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : SERVER_THREADS;
+
+    return n < SERVER_THREADS ? n : SERVER_THREADS;
+}
+
 int webhook_alone_main(int argc, char **argv)
 {
     struct alone alone = {
         .address = "127.0.0.1",
         .port = 9443,
-        .threads = SERVER_THREADS,
-        .files = { .cert_pem = BUF_INIT(PEM_MAX), .key_pem = BUF_INIT(PEM_MAX) },
+        .threads = count_threads(),
+        .files = { .cert_pem = BUF_INIT(PEM_MAX),
+                   .key_pem = BUF_INIT(PEM_MAX),
+                   .client_ca_pem = BUF_INIT(PEM_MAX) },
     };
     const struct cli_option options[] = {
         { "address", "IP", "IPv4 address to listen on; 127.0.0.1", CLI_TEXT, &alone.address, 0, 0 },
@@ -207,11 +224,15 @@ int webhook_alone_main(int argc, char **argv)
         { "cert", "FILE", "certificate, PEM; read again on SIGHUP", CLI_TEXT, &alone.files.cert, 0,
           0 },
         { "key", "FILE", "its private key, PEM", CLI_TEXT, &alone.files.key, 0, 0 },
+        { "client-ca", "FILE",
+          "answer only clients with a certificate that one of these signed, PEM", CLI_TEXT,
+          &alone.files.client_ca, 0, 0 },
         { "pods", "FILE", "pods that exist, lines of 'namespace pod container ...'", CLI_TEXT,
           &alone.pods_path, 0, 0 },
         { "health-port", "N", "port of /healthz, /readyz and /metrics; 0, none", CLI_INT,
           &alone.health_port, 0, UINT16_MAX },
-        { "threads", "N", "threads that answer; 4", CLI_INT, &alone.threads, 1, 64 },
+        { "threads", "N", "threads that answer; one a CPU, at most 4", CLI_INT, &alone.threads, 1,
+          64 },
         { 0 },
     };
     const struct cli_program program = {

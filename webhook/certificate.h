@@ -14,9 +14,10 @@
 struct certificate;
 
 /* From PEM texts (the leaf first, then its chain). -EINVAL when either cannot be read or when they
- * do not belong together. */
-int certificate_new(const char *cert_pem, const char *key_pem, struct certificate **ret,
-                    struct err *e) WARN_UNUSED;
+ * do not belong together. With @client_ca_pem, clients must show a certificate that one of these
+ * signed for client authentication; NULL: nothing is asked of them. */
+int certificate_new(const char *cert_pem, const char *key_pem, const char *client_ca_pem,
+                    struct certificate **ret, struct err *e) WARN_UNUSED;
 
 struct certificate *certificate_ref(struct certificate *c);
 void certificate_unref(struct certificate *c); /* NULL is fine */

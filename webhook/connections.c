@@ -2,6 +2,7 @@
 #include "webhook/connections.h"
 
 #include "lib/mem.h"
+#include "webhook/transport.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -19,6 +20,7 @@ struct connection {
     int fd;
     int64_t due_ms;
     void *data;
+    struct transport transport;
 };
 
 struct connections {
@@ -108,7 +110,9 @@ struct connection *connection_open(struct connections *all, int fd, void *data)
 {
     struct connection *c = mem_zalloc(sizeof(*c));
 
-    *c = (struct connection){ .all = all, .fd = fd, .data = data };
+    c->all = all;
+    c->fd = fd;
+    c->data = data;
     (void)pthread_mutex_lock(&all->lock);
     c->due_ms = now_ms() + all->request_ms;
     c->next = all->first;
@@ -122,6 +126,11 @@ struct connection *connection_open(struct connections *all, int fd, void *data)
 void *connection_data(struct connection *c)
 {
     return c->data;
+}
+
+struct transport *connection_transport(struct connection *c)
+{
+    return &c->transport;
 }
 
 void connection_begins_request(struct connection *c)

@@ -15,6 +15,7 @@
 
 struct connections;
 struct connection;
+struct transport;
 
 int connections_new(int64_t request_ms, int64_t idle_ms, struct connections **ret,
                     struct err *e) WARN_UNUSED;
@@ -25,7 +26,8 @@ void connections_free(struct connections *all);
  * in request_ms. */
 struct connection *connection_open(struct connections *all, int fd, void *data);
 void *connection_data(struct connection *c);
-void connection_begins_request(struct connection *c); /* due in request_ms */
-void connection_is_idle(struct connection *c);        /* due in idle_ms */
+struct transport *connection_transport(struct connection *c); /* zeroed, and freed with it */
+void connection_begins_request(struct connection *c);         /* due in request_ms */
+void connection_is_idle(struct connection *c);                /* due in idle_ms */
 /* Before the descriptor is closed. */
 void connection_close(struct connection *c);

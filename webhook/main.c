@@ -10,6 +10,7 @@
 #include "certs/keeper.h"
 #include "lib/cleanup.h"
 #include "lib/cli.h"
+#include "lib/file.h"
 #include "lib/kube/client.h"
 #include "lib/kube/config.h"
 #include "lib/kube/lease.h"
@@ -30,11 +31,18 @@
 
 #define LEASE_NAME "podflame-operator"
 
-enum { EXIT_USAGE = 2, RETRY_FIRST_S = 1, RETRY_LAST_S = 4, QUIET_S = 1, DAY_S = 86400 };
+enum {
+    EXIT_USAGE = 2,
+    CLIENT_CA_MAX = 1024 * 1024,
+    RETRY_FIRST_S = 1,
+    RETRY_LAST_S = 4,
+    QUIET_S = 1,
+    DAY_S = 86400
+};
 
 struct settings {
     const char *kubeconfig, *context, *namespace, *watch_namespace, *agent_image, *agent_memory;
-    const char *identity, *cert_dir;
+    const char *identity, *cert_dir, *client_ca;
     int64_t webhook_port, health_port, target_wait_s;
     int64_t lease_duration_s, lease_renew_s, lease_retry_s;
     struct certs_policy certs;
@@ -156,10 +164,15 @@ static bool first_certificates(struct operator* o, const sigset_t *signals)
 static int start_webhook(struct operator* o, const struct settings *s, struct err *e)
 {
     const struct cert_pair *leaf = serving_leaf(o);
+    _cleanup_buf_ struct buf client_ca = BUF_INIT(CLIENT_CA_MAX);
+
+    if (s->client_ca && file_read(s->client_ca, &client_ca, e) < 0)
+        return e->code;
     const struct webhook_server_config config = {
         .port = (uint16_t)s->webhook_port,
         .cert_pem = leaf->cert_pem,
         .key_pem = leaf->key_pem,
+        .client_ca_pem = s->client_ca ? buf_str(&client_ca) : NULL,
         .lookup = &o->lookup,
     };
 
@@ -326,6 +339,9 @@ static int run_main(int argc, char **argv)
           "serve with tls.crt and tls.key of this folder, read again when they change; caBundle "
           "and CA are then somebody else's",
           CLI_TEXT, &s.cert_dir, 0, 0 },
+        { "client-ca", "FILE",
+          "answer only API servers with a client certificate that one of these signed, PEM",
+          CLI_TEXT, &s.client_ca, 0, 0 },
         { "ca-life", "TIME", "life of a CA that is made, such as 60s, 12h or 365d (default: 365d)",
           CLI_SPAN, &s.certs.ca_life_s, 30, 3650LL * DAY_S },
         { "leaf-life", "TIME", "life of a serving certificate (default: 7d)", CLI_SPAN,

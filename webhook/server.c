@@ -7,6 +7,7 @@
 #include "webhook/certificate.h"
 #include "webhook/connections.h"
 #include "webhook/server_metrics.h"
+#include "webhook/transport.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -23,7 +24,8 @@
     "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:"      \
     "+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:-MAC-ALL:+AEAD:%SERVER_PRECEDENCE"
 
-enum { STOP_POLL_MS = 5, OTHER_DESCRIPTORS = 256 };
+/* Half of a connection's memory is what libmicrohttpd reads into: more than one TLS record. */
+enum { STOP_POLL_MS = 5, OTHER_DESCRIPTORS = 256, CONNECTION_MEMORY = 40 * 1024 };
 
 struct webhook_server {
     struct MHD_Daemon *daemon;
@@ -32,6 +34,7 @@ struct webhook_server {
     const struct pod_lookup *lookup;
     pthread_mutex_t lock; /* of certificate */
     struct certificate *certificate;
+    char *client_ca_pem; /* owned; NULL: none */
     atomic_bool draining;
     atomic_int in_flight; /* requests between their headers and the end of their answer */
     int64_t request_ms;
@@ -50,6 +53,14 @@ static_assert((int64_t)SERVER_CONNECTIONS_MAX * REQUEST_READER_MAX <= SERVER_BOD
 
 /* ---- answers ---- */
 
+static struct connection *connection_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info ? info->socket_context : NULL;
+}
+
 static enum MHD_Result queue(struct webhook_server *server, struct MHD_Connection *connection,
                              unsigned status, const char *type, struct buf *text)
 {
@@ -67,6 +78,9 @@ static enum MHD_Result queue(struct webhook_server *server, struct MHD_Connectio
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, MHD_HTTP_METHOD_POST);
     if (atomic_load(&server->draining))
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    struct connection *c = connection_of(connection);
+    if (c && status == MHD_HTTP_OK) /* all of its requests have a method whose answer has a body */
+        transport_hold_next(connection_transport(c));
     enum MHD_Result result = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return result;
@@ -206,14 +220,6 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
     return answer(r, connection);
 }
 
-static struct connection *connection_of(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-    return info ? info->socket_context : NULL;
-}
-
 static void *on_request_line(void *cls, const char *uri, struct MHD_Connection *connection)
 {
     struct connection *c = connection_of(connection);
@@ -287,6 +293,8 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
     *context = connection_open(server->connections, fd ? fd->connect_fd : -1, certificate);
     if (!tls || certificate_use(certificate, tls->tls_session) < 0)
         log_event(LOG_ERROR, "a connection could not be given the certificate");
+    if (tls && fd)
+        transport_init(connection_transport(*context), fd->connect_fd, tls->tls_session);
 }
 
 __attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *fmt, va_list args)
@@ -317,6 +325,7 @@ static struct MHD_Daemon *listen_on(struct webhook_server *server,
         MHD_OPTION_HTTPS_PRIORITIES, PRIORITIES, MHD_OPTION_THREAD_POOL_SIZE,
         config->n_threads ? config->n_threads : (unsigned)SERVER_THREADS,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)SERVER_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(SERVER_IDLE_MS / 1000),
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK,
         on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY,
@@ -370,8 +379,10 @@ int webhook_server_start(const struct webhook_server_config *config, struct webh
     server->lookup = config->lookup;
     server->request_ms = value_or(config->request_ms, SERVER_REQUEST_MS);
     server->body_max = (size_t)value_or((int64_t)config->body_max, SERVER_BODY_MAX);
+    server->client_ca_pem = config->client_ca_pem ? mem_strdup(config->client_ca_pem) : NULL;
     (void)pthread_mutex_init(&server->lock, NULL);
-    if (certificate_new(config->cert_pem, config->key_pem, &server->certificate, e) < 0 ||
+    if (certificate_new(config->cert_pem, config->key_pem, config->client_ca_pem,
+                        &server->certificate, e) < 0 ||
         connections_new(server->request_ms, value_or(config->idle_ms, SERVER_IDLE_MS),
                         &server->connections, e) < 0 ||
         listen_anywhere(server, config, e) < 0) {
@@ -395,7 +406,7 @@ int webhook_server_set_certificate(struct webhook_server *server, const char *ce
 {
     struct certificate *new = NULL;
 
-    if (certificate_new(cert_pem, key_pem, &new, e) < 0)
+    if (certificate_new(cert_pem, key_pem, server->client_ca_pem, &new, e) < 0)
         return e->code;
     (void)pthread_mutex_lock(&server->lock);
     struct certificate *old = server->certificate;
@@ -434,5 +445,6 @@ void webhook_server_stop(struct webhook_server *server)
     connections_free(server->connections);
     certificate_unref(server->certificate);
     (void)pthread_mutex_destroy(&server->lock);
+    free(server->client_ca_pem);
     free(server);
 }

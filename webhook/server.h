@@ -35,6 +35,7 @@ struct webhook_server_config {
     const char *address; /* IPv4 address to listen on; NULL: all of both families */
     uint16_t port;       /* 0: any free one */
     const char *cert_pem, *key_pem;
+    const char *client_ca_pem;       /* NULL: any client may ask */
     const struct pod_lookup *lookup; /* NULL: no pod is read; must outlive the server */
     unsigned n_threads;
     int64_t request_ms, idle_ms;

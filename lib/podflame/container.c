@@ -143,30 +143,35 @@ static bool resolve_only(const char *pod_name, struct json_object *pod, struct r
     return regular.n == 1;
 }
 
+static bool find_named(const char *name, struct json_object *pod, struct rules_container *ret)
+{
+    for (size_t list = 0; list < LISTS; list++)
+        for (size_t i = 0; i < list_length(json_get_array(pod, lists[list].spec)); i++)
+            if (container_at(pod, list, i, ret) && strcmp(ret->name, name) == 0)
+                return true;
+    return false;
+}
+
 static bool resolve_named(const char *name, const char *pod_name, struct json_object *pod,
                           struct rules_container *ret, struct problems *problems)
 {
     _cleanup_buf_ struct buf pod_shown = BUF_INIT(LIST_MAX), name_shown = BUF_INIT(LIST_MAX);
     struct listing usable = { .names = BUF_INIT(LIST_MAX) };
-    struct rules_container found = { 0 }, c;
+    struct rules_container found, c;
+    bool exists = find_named(name, pod, &found);
 
-    for (size_t list = 0; list < LISTS; list++) {
-        for (size_t i = 0; i < list_length(json_get_array(pod, lists[list].spec)); i++) {
-            if (!container_at(pod, list, i, &c))
-                continue;
-            if (!has_ended(&c))
-                listing_add(&usable, c.name);
-            if (!found.name && strcmp(c.name, name) == 0)
-                found = c;
-        }
+    if (exists && !has_ended(&found)) {
+        *ret = found;
+        return true;
     }
+    for (size_t list = 0; list < LISTS; list++)
+        for (size_t i = 0; i < list_length(json_get_array(pod, lists[list].spec)); i++)
+            if (container_at(pod, list, i, &c) && !has_ended(&c))
+                listing_add(&usable, c.name);
     listing_end(&usable);
-    bool good = found.name && !has_ended(&found);
     problem_quote(pod_name, strlen(pod_name), &pod_shown);
     problem_quote(name, strlen(name), &name_shown);
-    if (good)
-        *ret = found;
-    else if (found.name)
+    if (exists)
         problems_add(problems, FIELD, PROBLEM_INVALID, buf_str(&name_shown),
                      "this %s container of pod %s has ended; name one of %s",
                      found.kind == RULES_INIT ? "init" : "ephemeral", buf_str(&pod_shown),
@@ -177,7 +182,7 @@ static bool resolve_named(const char *name, const char *pod_name, struct json_ob
                                    : "pod %s has the containers %s",
                      buf_str(&pod_shown), buf_str(&usable.names));
     buf_release(&usable.names);
-    return good;
+    return false;
 }
 
 bool rules_resolve_container(const char *container_name, const char *pod_name,
