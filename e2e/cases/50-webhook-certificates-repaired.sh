@@ -12,4 +12,4 @@ until out=$(refused x 'targetPod: web') && [[ $out == *'Required value: pod "web
     [ $SECONDS -lt $deadline ] || fail "still: $out"
     sleep 1
 done
-contains show "$(build/bin/podflame-operator certs show)" 'is this CA'
+contains show "$(build/bin/podflame-operator certs show)" 'holds each CA above'

@@ -18,7 +18,7 @@ enum { ARGS_MAX = 8 };
 struct values {
     bool flag;
     const char *text;
-    int64_t number, seconds;
+    int64_t number, seconds, span;
 };
 
 static int parse(const char *const *args, struct values *v, int *first, struct err *e)
@@ -28,6 +28,7 @@ static int parse(const char *const *args, struct values *v, int *first, struct e
         { "flag", NULL, "be loud", CLI_FLAG, &v->flag, 0, 0 },
         { "text", "WORD", "a word", CLI_TEXT, &v->text, 0, 0 },
         { "number", "N", "a number", CLI_INT, &v->number, 1, 999 },
+        { "span", "TIME", "a life", CLI_SPAN, &v->span, 10, 20 * 86400 },
         { "a-very-long-name-of-an-option", "SECONDS", "how long", CLI_DURATION, &v->seconds, 0, 0 },
         { 0 },
     };
@@ -79,6 +80,43 @@ static void defaults_and_operands_are_left_alone(void **state)
     assert_int_equal(first, 2);
     assert_int_equal(v.number, 5);
     assert_false(v.flag);
+}
+
+static void spans_have_a_unit(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t seconds; /* -1: refused */
+    } cases[] = {
+        { "10s", 10 },
+        { "2m", 120 },
+        { "3h", 10800 },
+        { "20d", 1728000 },
+        { "480h", 1728000 },
+        { "9s", -1 },
+        { "21d", -1 },
+        { "10", -1 },
+        { "", -1 },
+        { "s", -1 },
+        { "-10s", -1 },
+        { " 10s", -1 },
+        { "10S", -1 },
+        { "1m30s", -1 },
+        { "99999999999999999999d", -1 },
+        { "9000000000000000000d", -1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *const args[ARGS_MAX] = { "--span", cases[i].text };
+        struct values v = { .span = -1 };
+        struct err e = { 0 };
+        int first = 0;
+        int code = parse(args, &v, &first, &e);
+
+        if (v.span != cases[i].seconds || (code < 0) != (cases[i].seconds < 0))
+            fail_msg("'%s': %lld", cases[i].text, (long long)v.span);
+    }
 }
 
 static void mistakes_are_named(void **state)
@@ -146,6 +184,7 @@ static void help_and_version_are_printed(void **state)
                               "  --flag                      be loud\n"
                               "  --text WORD                 a word\n"
                               "  --number N                  a number\n"
+                              "  --span TIME                 a life\n"
                               "  --a-very-long-name-of-an-option SECONDS\n"
                               "                              how long\n"
                               "  --help                      print this text\n"
@@ -162,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_reach_their_variables),
         cmocka_unit_test(defaults_and_operands_are_left_alone),
+        cmocka_unit_test(spans_have_a_unit),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(help_and_version_are_printed),
     };

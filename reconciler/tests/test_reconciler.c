@@ -413,6 +413,44 @@ static void two_at_once_make_one_profile(void **state)
     assert_int_equal(w->cluster->results_written, 20);
 }
 
+static bool leads(void *ctx)
+{
+    return *(atomic_bool *)ctx;
+}
+
+/* A replica that does not lead follows and writes nothing; it goes on at once when it does. */
+static void only_the_leader_acts(void **state)
+{
+    struct world *w = *state;
+    atomic_bool led = false;
+
+    w->config.leads = leads;
+    w->config.ctx = &led;
+    add_target(w);
+    start(w);
+    while (!reconciler_ready(w->reconciler))
+        (void)usleep(1000);
+    add_podflame(w, "a", "");
+    (void)usleep(300000);
+    lock(w);
+    assert_int_equal(w->cluster->agents_created, 0);
+    assert_int_equal(w->cluster->told, 0);
+    unlock(w);
+    led = true;
+    wait_for(w, FAKE_POD, AGENT, "metadata.name", AGENT);
+    set_agent(w, AGENT, FAKE_RUNNING);
+    wait_for(w, FAKE_PODFLAME, "a", "status.phase", "Running");
+    led = false;
+    set_agent(w, AGENT, FAKE_ENDED);
+    (void)usleep(300000);
+    lock(w);
+    assert_int_equal(w->cluster->results_written, 0);
+    unlock(w);
+    led = true;
+    expect_success(w);
+    stop(w);
+}
+
 static void a_result_that_is_refused_is_not_sent_again(void **state)
 {
     struct world *w = *state;
@@ -511,6 +549,7 @@ int main(void)
         TEST(an_agent_left_behind_is_swept),
         TEST(a_restart_continues_wherever_it_was),
         TEST(two_at_once_make_one_profile),
+        TEST(only_the_leader_acts),
         TEST(a_result_that_is_refused_is_not_sent_again),
         TEST(a_target_may_come_late_but_not_too_late),
         TEST(finished_ones_are_deleted_after_their_time),

@@ -507,6 +507,42 @@ static void peer_name(SSL *ssl, char *name, size_t size)
     X509_free(x);
 }
 
+static int64_t refused_certificates(void)
+{
+    static const char name[] = "\npodflame_tls_certificate_refusals_total ";
+    _cleanup_buf_ struct buf text = BUF_INIT(1 << 20);
+
+    assert_int_equal(metrics_write(&text), 0);
+    const char *at = strstr(buf_str(&text), name);
+    assert_non_null(at);
+    return strtoll(at + strlen(name), NULL, 10);
+}
+
+/* Whoever does not trust the certificate is counted; whoever only knocks is not. */
+static void refused_certificates_are_counted(void **state)
+{
+    static const int versions[] = { TLS1_2_VERSION };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(versions); i++) {
+        SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+        int64_t before = refused_certificates();
+
+        SSL_CTX_set_max_proto_version(ctx, versions[i]);
+        SSL *knocks = connect_tls(ctx);
+        close_tls(knocks);
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+        SSL_CTX_set_read_ahead(ctx, 1); /* what is left unread resets, and the alert is lost */
+        SSL *ssl = connect_tls(ctx);
+        assert_true(SSL_connect(ssl) != 1);
+        close_tls(ssl);
+        SSL_CTX_free(ctx);
+        for (int k = 0; k < 200 && refused_certificates() == before; k++)
+            sleep_ms(10);
+        assert_int_equal(refused_certificates(), before + 1);
+    }
+}
+
 static void the_certificate_is_replaced_without_a_restart(void **state)
 {
     struct pair second = make_pair("second");
@@ -689,6 +725,7 @@ int main(void)
         SERVED(a_slow_request_is_cut),
         SERVED(slow_clients_do_not_keep_others_waiting),
         SERVED(old_protocols_are_refused),
+        SERVED(refused_certificates_are_counted),
         SERVED(the_certificate_is_replaced_without_a_restart),
         SERVED(requests_under_way_end_before_the_server),
         SERVED(wrong_configuration_is_refused),
