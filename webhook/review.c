@@ -7,6 +7,7 @@
 #include "lib/podflame/rules.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { WARNINGS_MAX = 4, WARNING_MAX = 1024, STATUS_INVALID = 422 };
@@ -15,6 +16,7 @@ struct verdict {
     struct problems problems;
     struct buf warnings[WARNINGS_MAX];
     size_t n_warnings;
+    size_t n_containers; /* regular ones of the pod that was found */
 };
 
 static void verdict_release(struct verdict *v)
@@ -62,7 +64,10 @@ static void judge_pod(const struct review_request *r, const char *pod_name,
     int code = lookup->get(lookup->ctx, r->namespace, pod_name, &pod, &outcome->lookup_err);
 
     if (code == 0) {
+        struct json_object *containers = json_get_array(pod, "spec.containers");
+
         outcome->lookup = REVIEW_POD_FOUND;
+        v->n_containers = containers ? json_object_array_length(containers) : 0;
         if (rules_check_container(r->spec, pod, &container, &v->problems))
             warn_of_container(&container, pod_name, pod, v);
     } else if (code == -ENOENT) {
@@ -129,7 +134,30 @@ static void set_denial(struct json_object *response, const char *name,
     json_set_int(status, "code", STATUS_INVALID);
 }
 
-static int write_review(const struct review_request *r, const struct verdict *v, struct buf *reply)
+/* What the verdict stood on, for the audit log; the API server puts the webhook's name before each
+ * key. */
+static void add_audit_annotations(struct json_object *response, const struct verdict *v,
+                                  enum review_lookup lookup)
+{
+    static const char *const checks[] = {
+        [REVIEW_POD_FOUND] = "found",
+        [REVIEW_POD_ABSENT] = "absent",
+        [REVIEW_POD_FAILED] = "unreadable",
+    };
+    char count[24];
+
+    if (lookup == REVIEW_NOT_LOOKED_UP)
+        return;
+    struct json_object *annotations = json_add_object(response, "auditAnnotations");
+    json_set_str(annotations, "pod", checks[lookup]);
+    if (lookup != REVIEW_POD_FOUND)
+        return;
+    (void)snprintf(count, sizeof(count), "%zu", v->n_containers);
+    json_set_str(annotations, "container-count", count);
+}
+
+static int write_review(const struct review_request *r, const struct verdict *v,
+                        enum review_lookup lookup, struct buf *reply)
 {
     _cleanup_json_ struct json_object *review = json_object_new_object();
 
@@ -140,6 +168,7 @@ static int write_review(const struct review_request *r, const struct verdict *v,
     json_set_bool(response, "allowed", v->problems.n == 0);
     if (v->problems.n > 0)
         set_denial(response, r->name, &v->problems);
+    add_audit_annotations(response, v, lookup);
     if (v->n_warnings > 0) {
         struct json_object *warnings = json_add_array(response, "warnings");
 
@@ -161,7 +190,7 @@ int review_answer(const struct review_request *r, const struct pod_lookup *looku
         rules_check_update(r->old_spec, r->spec, &v.problems);
     outcome.n_problems = (int)v.problems.n;
     outcome.allowed = v.problems.n == 0;
-    if (write_review(r, &v, reply) < 0)
+    if (write_review(r, &v, outcome.lookup, reply) < 0)
         return err_set(e, -ENOSPC, "AdmissionReview: the answer is too large");
     *ret = outcome;
     return 0;

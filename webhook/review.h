@@ -7,7 +7,8 @@
  * other kinds are allowed. A denial names all problems at once, in the form that
  * apierrors.NewInvalid gives, so that kubectl prints it like one of the API server's own. What may
  * be right later (no such pod, pod not readable, container not running) is allowed with a warning:
- * the reconciler decides.
+ * the reconciler decides. Audit annotations tell what the verdict stood on: "pod" (found, absent or
+ * unreadable; none when no pod was read) and "container-count".
  *
  * No clock, no log, no state: the same body and the same pod give the same answer, dry run or not.
  * Thread-safe when the lookup is.

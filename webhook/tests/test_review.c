@@ -203,7 +203,8 @@ static void denial_has_the_native_form(void **state)
         "them\",\"field\":"
         "\"spec.containerName\"},{\"reason\":\"FieldValueInvalid\",\"message\":\"Invalid value: "
         "\\\"90\\\": must be hours, minutes and seconds in that order, such as 30s, 2m or "
-        "1m30s\",\"field\":\"spec.duration\"}]},\"code\":422}}}";
+        "1m30s\",\"field\":\"spec.duration\"}]},\"code\":422},\"auditAnnotations\":{\"pod\":"
+        "\"found\",\"container-count\":\"2\"}}}";
     _cleanup_buf_ struct buf body = BUF_INIT(4096), reply = BUF_INIT(REVIEW_REPLY_MAX);
     struct review_outcome outcome = { 0 };
     struct err e = { 0 };
@@ -220,6 +221,44 @@ static void denial_has_the_native_form(void **state)
     assert_int_equal(review_respond(body.data, body.len, &lookup, &reply, &outcome, &e), -ENOSPC);
 }
 
+#define ENVELOPE(request)                                                                          \
+    "{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"request\":{" request   \
+    "}}"
+
+static void the_audit_log_is_told(void **state)
+{
+    static const struct {
+        const char *pod, *check, *count;
+    } audited[] = {
+        { "one", "found", "1" },        { "two", "found", "2" }, { "gone", "absent", NULL },
+        { "slow", "unreadable", NULL }, { "B", NULL, NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(audited); i++) {
+        _cleanup_buf_ struct buf body = BUF_INIT(4096);
+        struct review_outcome outcome = { 0 };
+        const char *const want[] = { audited[i].check, audited[i].count };
+        const char *const paths[] = { "response.auditAnnotations.pod",
+                                      "response.auditAnnotations.container-count" };
+
+        (void)buf_printf(&body,
+                         ENVELOPE("\"uid\":\"u\",\"kind\":" KIND ",\"name\":\"x\",\"namespace\":"
+                                  "\"shop\",\"operation\":\"CREATE\",\"object\":{\"spec\":{"
+                                  "\"targetPod\":\"%s\"}}"),
+                         audited[i].pod);
+        _cleanup_json_ struct json_object *answer = respond(buf_str(&body), &lookup, &outcome);
+        for (size_t k = 0; k < COUNT(paths); k++) {
+            const char *got = json_get_str(answer, paths[k]);
+
+            if (want[k])
+                assert_string_equal(got ? got : "", want[k]);
+            else
+                assert_null(got);
+        }
+    }
+}
+
 static void without_a_lookup_no_pod_is_read(void **state)
 {
     _cleanup_buf_ struct buf body = BUF_INIT(4096);
@@ -232,10 +271,6 @@ static void without_a_lookup_no_pod_is_read(void **state)
     assert_true(outcome.allowed);
     assert_int_equal(outcome.lookup, REVIEW_NOT_LOOKED_UP);
 }
-
-#define ENVELOPE(request)                                                                          \
-    "{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"request\":{" request   \
-    "}}"
 
 static void generated_names_are_shown(void **state)
 {
@@ -369,6 +404,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts),
         cmocka_unit_test(denial_has_the_native_form),
+        cmocka_unit_test(the_audit_log_is_told),
         cmocka_unit_test(without_a_lookup_no_pod_is_read),
         cmocka_unit_test(generated_names_are_shown),
         cmocka_unit_test(other_kinds_are_allowed),
