@@ -155,6 +155,9 @@ $(FUZZ_NAMES): fuzz-%: have-deps
 	@$(MAKE) --no-print-directory PROFILE=fuzz CC=clang fuzzers
 	@.ci/fuzz $(FUZZ_SECONDS) $(filter %/fuzz_$*.c,$(FUZZERS))
 
+bench-webhook: $(BIN)/podflame-operator ## the webhook beside 1,000 slow clients: median answer and memory
+	@e2e/bench/slow-clients --operator $<
+
 lint: have-deps ## format, two compilers without a warning, analyzers, layers, scripts, spelling
 	@.ci/lint
 
@@ -228,6 +231,6 @@ help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 	@printf '\nVariables: IMG=%s\n           AGENT_IMG=%s\n           KUBECONFIG, KUBECTL, CC, PROFILE, V=1\n' '$(IMG)' '$(AGENT_IMG)'
 
-.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test lint format clean install uninstall deploy undeploy run manifests \
+.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test bench-webhook lint format clean install uninstall deploy undeploy run manifests \
   build-installer docker-build docker-push docker-buildx help
 -include $(shell [ -d $(OUT) ] && find $(OUT) -name '*.d')
