@@ -59,8 +59,8 @@ static int read_text(const char *path, char **ret, struct err *e)
 
 static bool is_same(const struct cert_pair *a, const struct cert_pair *b)
 {
-    return a->cert_pem && strcmp(a->cert_pem, b->cert_pem) == 0 &&
-           strcmp(a->key_pem, b->key_pem) == 0;
+    return a->cert_pem && a->key_pem && b->cert_pem && b->key_pem &&
+           strcmp(a->cert_pem, b->cert_pem) == 0 && strcmp(a->key_pem, b->key_pem) == 0;
 }
 
 int certs_folder_check(struct certs_folder *folder, time_t now, bool *ret_changed, struct err *e)

@@ -14,16 +14,16 @@ static struct metrics_series errors[] = {
     { .labels = "answer=\"none\"" }, { .labels = "answer=\"409\"" }, { .labels = "answer=\"429\"" },
     { .labels = "answer=\"4xx\"" },  { .labels = "answer=\"5xx\"" },
 };
-static struct metrics_series finished[] = {
-#define X(id, name) { .labels = "reason=\"" name "\"" },
+/* A few reasons are both the plan's and the result stream's; each is one series. */
+static const struct {
+    const char *name, *labels;
+} reasons[] = {
+#define X(id, name) { (name), "reason=\"" name "\"" },
     PLAN_REASONS(X) RESULT_REASONS(X)
 #undef X
 };
-static const char *const finished_names[] = {
-#define X(id, name) name,
-    PLAN_REASONS(X) RESULT_REASONS(X)
-#undef X
-};
+enum { REASONS = sizeof(reasons) / sizeof(reasons[0]) };
+static struct metrics_series finished[REASONS];
 
 static struct metrics_family passes_family = METRICS_FAMILY(
     "podflame_reconcile_duration_seconds",
@@ -42,11 +42,44 @@ static struct metrics_family finished_family =
     METRICS_FAMILY("podflame_profiles_total", "PodFlames that have finished, by reason.",
                    METRICS_COUNTER, finished);
 
+/* Which series counts a reason; REASONS: none. */
+static size_t series_of(const char *reason)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < REASONS; i++) {
+        bool first = true;
+
+        for (size_t k = 0; k < i; k++)
+            first = first && strcmp(reasons[k].name, reasons[i].name) != 0;
+        if (strcmp(reasons[i].name, reason) == 0)
+            return n;
+        n += first;
+    }
+    return REASONS;
+}
+
+static void declare_finished(void)
+{
+    size_t n = 0;
+
+    if (finished[0].labels) /* done before */
+        return;
+    for (size_t i = 0; i < REASONS; i++) {
+        size_t at = series_of(reasons[i].name);
+
+        finished[at].labels = reasons[i].labels;
+        n = at >= n ? at + 1 : n;
+    }
+    finished_family.n_series = n;
+}
+
 void counters_register(void)
 {
     struct metrics_family *const families[] = { &passes_family,  &known_family,  &queued_family,
                                                 &leading_family, &errors_family, &finished_family };
 
+    declare_finished();
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
         metrics_register(families[i]);
 }
@@ -58,12 +91,10 @@ void counters_pass(int64_t ns)
 
 void counters_finished(const char *reason)
 {
-    for (size_t i = 0; i < sizeof(finished_names) / sizeof(finished_names[0]); i++) {
-        if (strcmp(finished_names[i], reason) == 0) {
-            metrics_add(&finished[i], 1);
-            return;
-        }
-    }
+    size_t i = series_of(reason);
+
+    if (i < REASONS)
+        metrics_add(&finished[i], 1);
 }
 
 void counters_api_error(int status)
