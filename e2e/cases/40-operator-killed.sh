@@ -13,7 +13,8 @@ sleep 6
 kill_operator || fail 'no operator process found'
 wait_succeeded x 90
 save_page x "$TMP/flame.html"
-share_is "$TMP/flame.html" burn_sixty 60
+equals 'the page is whole' "$(e2e/page header "$TMP/flame.html" samples)" "$(k get pf x -o jsonpath='{.status.profile.samples}')"
+contains 'what is hot is in it' "$(e2e/page folded "$TMP/flame.html")" burn_sixty
 equals 'one agent, the first one' "pod/$(k get pf x -o jsonpath='{.status.agentPod}')" "$agent"
 wait_no_agent "$(uid x)" 30
 equals 'one success is told' "$(k get events --field-selector involvedObject.name=x,reason=ProfileReady -o name | wc -l)" 1
