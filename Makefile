@@ -145,15 +145,14 @@ test: have-deps ## unit, integration and cluster tests; ends with "N passed, N f
 	@$(MAKE) --no-print-directory PROFILE=asan unit-tests
 	@e2e/test $(SUITE)
 
-FUZZ_SECONDS ?= $(if $(filter fuzz-smoke,$(MAKECMDGOALS)),30,0)
-fuzz-smoke: have-deps ## fuzz every parser for FUZZ_SECONDS (30) each
+fuzz-smoke: have-deps ## fuzz each parser for FUZZ_SECONDS (30); fuzz-NAME: one alone, until stopped or for FUZZ_SECONDS
 	@$(MAKE) --no-print-directory PROFILE=fuzz CC=clang fuzzers
-	@.ci/fuzz $(FUZZ_SECONDS) $(FUZZERS)
+	@.ci/fuzz $(or $(FUZZ_SECONDS),30) $(FUZZERS)
 
 FUZZ_NAMES := $(patsubst fuzz_%.c,fuzz-%,$(notdir $(FUZZERS)))
 $(FUZZ_NAMES): fuzz-%: have-deps
 	@$(MAKE) --no-print-directory PROFILE=fuzz CC=clang fuzzers
-	@.ci/fuzz $(FUZZ_SECONDS) $(filter %/fuzz_$*.c,$(FUZZERS))
+	@.ci/fuzz $(or $(FUZZ_SECONDS),0) $(filter %/fuzz_$*.c,$(FUZZERS))
 
 bench-webhook: $(BIN)/podflame-operator ## the webhook beside 1,000 slow clients: median answer and memory
 	@e2e/bench/slow-clients --operator $<
