@@ -68,7 +68,9 @@ static int parse(int argc, char **argv, struct arguments *a, struct err *e)
         .summary = "Samples where a running process or container spends its CPU time, and writes a "
                    "flame graph.\nThe target is not stopped, changed or restarted. Needs root, or "
                    "the capabilities BPF,\nPERFMON and SYS_PTRACE. Ctrl-C ends the sampling early "
-                   "and keeps what was sampled.",
+                   "and keeps what was sampled.\n"
+                   "Stacks are whole without frame pointers on x86-64 and Linux 5.17 or later; "
+                   "elsewhere, and\nwhere nothing describes the code, frame pointers are followed.",
         .options = options,
         .footer = "exit codes: 0 a profile was written, 1 failed, 2 wrong usage\n\n"
                   "example: podflame-agent --pid 1234 --duration 30s --output flame.html",
@@ -180,6 +182,16 @@ static void tell(const struct arguments *a, const struct result_profile *p)
                   (long long)p->lost, (long long)p->truncated, (long long)p->unknown);
 }
 
+static void tell_left_out(uint32_t n)
+{
+    if (n > 0)
+        (void)fprintf(
+            stderr,
+            "%u file%s or process%s had no room in the unwind tables: frame pointers were "
+            "followed there\n",
+            n, n == 1 ? "" : "s", n == 1 ? "" : "es");
+}
+
 /* Everything after the arguments were found right. */
 static int profile_target(const struct arguments *a, struct output *output,
                           enum result_reason *ret_reason, struct err *e)
@@ -217,6 +229,7 @@ static int profile_target(const struct arguments *a, struct output *output,
         return e->code;
     }
     tell(a, &result);
+    tell_left_out(unwind_tables_left_out(profile_tables(profile)));
     return 0;
 }
 

@@ -27,16 +27,18 @@ struct entry {
 
 struct processes {
     struct images *images;
+    struct unwind_tables *tables;
     struct entry *by_key;
     struct entry **all;
     uint32_t n;
 };
 
-struct processes *processes_new(struct images *images)
+struct processes *processes_new(struct images *images, struct unwind_tables *tables)
 {
     struct processes *processes = mem_zalloc(sizeof(*processes));
 
     processes->images = images;
+    processes->tables = tables;
     return processes;
 }
 
@@ -63,7 +65,7 @@ static void add_mapping(struct process *p, const struct proc_map *map, uint32_t 
 
     if ((n & (n - 1)) == 0)
         p->mappings = mem_grow(p->mappings, n ? n * 2 : 1, sizeof(*p->mappings));
-    p->mappings[p->n_mappings++] = (struct mapping){ map->start, map->end, map->off, image };
+    p->mappings[p->n_mappings++] = (struct unwind_code){ map->start, map->end, map->off, image };
 }
 
 /* Reads the executable mappings; keeps what was known when there are none to be read. */
@@ -89,6 +91,7 @@ static bool read_mappings(struct processes *processes, struct process *p)
     free(p->mappings);
     p->mappings = fresh.mappings;
     p->n_mappings = fresh.n_mappings;
+    unwind_tables_put(processes->tables, p->pid, p->generation, p->mappings, p->n_mappings);
     return true;
 }
 
@@ -136,16 +139,15 @@ static struct entry *meet(struct processes *processes, const struct record *r)
     return entry;
 }
 
-struct process *processes_get(struct processes *processes, const struct record *r)
+/* Known or met for the first time; NULL: there are PROCESSES_MAX. */
+static struct entry *get(struct processes *processes, const struct record *r)
 {
     uint64_t key = key_of(r);
     uint32_t n = processes->n;
     struct entry *entry;
 
     HASH_FIND(hh, processes->by_key, &key, sizeof(key), entry);
-    if (!entry) {
-        if (n == PROCESSES_MAX)
-            return NULL;
+    if (!entry && n < PROCESSES_MAX) {
         entry = meet(processes, r);
         HASH_ADD(hh, processes->by_key, key, sizeof(entry->key), entry);
         if ((n & (n - 1)) == 0)
@@ -153,12 +155,27 @@ struct process *processes_get(struct processes *processes, const struct record *
                 mem_grow((void *)processes->all, n ? n * 2 : 1, sizeof(struct entry *));
         processes->all[processes->n++] = entry;
     }
+    return entry;
+}
+
+void processes_expect(struct processes *processes, pid_t pid, uint64_t now_ns)
+{
+    (void)get(processes, &(struct record){ .pid = (uint32_t)pid, .time_ns = now_ns });
+}
+
+struct process *processes_get(struct processes *processes, const struct record *r)
+{
+    struct entry *entry = get(processes, r);
+
+    if (!entry)
+        return NULL;
+    entry->process.is_sampled = true;
     memcpy(entry->process.comm, r->comm, sizeof(r->comm));
     entry->process.comm[sizeof(r->comm) - 1] = '\0';
     return &entry->process;
 }
 
-static const struct mapping *find(const struct process *p, uint64_t addr)
+static const struct unwind_code *find(const struct process *p, uint64_t addr)
 {
     size_t low = 0, high = p->n_mappings;
 
@@ -173,10 +190,10 @@ static const struct mapping *find(const struct process *p, uint64_t addr)
     return low < p->n_mappings && p->mappings[low].start <= addr ? &p->mappings[low] : NULL;
 }
 
-const struct mapping *processes_find(struct processes *processes, struct process *p, uint64_t addr,
-                                     uint64_t now_ns)
+const struct unwind_code *processes_find(struct processes *processes, struct process *p,
+                                         uint64_t addr, uint64_t now_ns)
 {
-    const struct mapping *mapping = find(p, addr);
+    const struct unwind_code *mapping = find(p, addr);
 
     if (mapping || now_ns < p->next_read_ns)
         return mapping;

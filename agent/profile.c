@@ -12,10 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAMES_MAX = RECORD_USER_MAX + RECORD_KERNEL_MAX };
+enum { FRAMES_MAX = RECORD_USER_MAX + RECORD_KERNEL_MAX, BY_POINTERS = 0x100 };
 
 struct profile {
     struct images *images;
+    struct unwind_tables *tables;
     struct processes *processes;
     struct stacks *stacks;
     int64_t samples;
@@ -27,7 +28,8 @@ struct profile *profile_new(void)
     struct profile *p = mem_zalloc(sizeof(*p));
 
     p->images = images_new();
-    p->processes = processes_new(p->images);
+    p->tables = unwind_tables_new(p->images);
+    p->processes = processes_new(p->images, p->tables);
     p->stacks = stacks_new();
     return p;
 }
@@ -38,21 +40,33 @@ void profile_free(struct profile *p)
         return;
     stacks_free(p->stacks);
     processes_free(p->processes);
+    unwind_tables_free(p->tables);
     images_free(p->images);
     free(p);
+}
+
+void profile_expect(struct profile *p, const pid_t *pids, size_t n, uint64_t now_ns)
+{
+    for (size_t i = 0; i < n; i++)
+        processes_expect(p->processes, pids[i], now_ns);
+}
+
+struct unwind_tables *profile_tables(struct profile *p)
+{
+    return p->tables;
 }
 
 /* One stack, root first. */
 struct sample {
     uint32_t places[FRAMES_MAX];
     uint32_t n;
-    bool truncated;
+    uint32_t cut; /* enum record_stop, RECORD_STOP_END when it is whole; and BY_POINTERS */
 };
 
 static struct place user_place(struct profile *p, struct process *process, uint64_t addr,
                                uint64_t now_ns)
 {
-    const struct mapping *m = processes_find(p->processes, process, addr, now_ns);
+    const struct unwind_code *m = processes_find(p->processes, process, addr, now_ns);
 
     if (!m)
         return (struct place){ PLACE_UNKNOWN, process->index, addr };
@@ -75,12 +89,15 @@ static bool collect(struct profile *p, struct process *process, const struct rec
     uint32_t numbers[RECORD_USER_MAX];
     uint32_t n = 0;
 
-    *ret = (struct sample){ .truncated = r->stop == RECORD_STOP_FULL };
+    ret->n = 0;
+    ret->cut = r->stop == RECORD_STOP_NO_USER ? RECORD_STOP_END : r->stop;
+    if (r->flags & RECORD_FRAME_POINTERS)
+        ret->cut |= BY_POINTERS;
     for (; n < r->n_user; n++) {
         struct place place = user_place(p, process, pcs[r->n_kernel + n] - (n > 0), r->time_ns);
 
         if (place.space == PLACE_UNKNOWN && n > 0 && process->n_mappings > 0) {
-            ret->truncated = true;
+            ret->cut = (ret->cut & BY_POINTERS) | RECORD_STOP_NO_CODE;
             break;
         }
         if (!stacks_place(p->stacks, place, &numbers[n]))
@@ -104,7 +121,7 @@ void profile_add(struct profile *p, const struct record *r, const uint64_t *pcs)
 
     if (!process || r->n_user > RECORD_USER_MAX || r->n_kernel > RECORD_KERNEL_MAX ||
         !collect(p, process, r, pcs, &sample) ||
-        !stacks_add(p->stacks, process->index, sample.truncated, sample.places, sample.n)) {
+        !stacks_add(p->stacks, process->index, sample.cut, sample.places, sample.n)) {
         p->lost++;
         return;
     }
@@ -131,8 +148,8 @@ static bool repeats(const struct name *name, const struct flame_frame *last)
            strcmp(last->name, name->text) == 0;
 }
 
-/* The first frame that belongs to the stack: what seems to call the bottom of a thread is garbage.
- */
+/* The first frame that belongs to a stack found by frame pointers: what seems to call the bottom of
+ * a thread is garbage. */
 static uint32_t find_bottom(const struct build *b, const struct stack *stack)
 {
     for (uint32_t i = stack->n; i > 0; i--) {
@@ -142,20 +159,33 @@ static uint32_t find_bottom(const struct build *b, const struct stack *stack)
     return UINT32_MAX;
 }
 
+static const char *cut_text(uint32_t stop)
+{
+    static const char *const texts[RECORD_STOP_COUNT] = {
+        [RECORD_STOP_FULL] = "[truncated: too deep]",
+        [RECORD_STOP_NO_CODE] = "[truncated: caller in no code]",
+        [RECORD_STOP_NO_RULE] = "[truncated: caller unknown]",
+        [RECORD_STOP_NO_READ] = "[truncated: stack unreadable]",
+    };
+
+    return stop < RECORD_STOP_COUNT && texts[stop] ? texts[stop] : "[truncated]";
+}
+
 static void build_stack(void *arg, const struct stack *stack)
 {
     const struct build *b = arg;
     const struct process *process = processes_at(b->profile->processes, stack->process);
     struct flame_frame frames[FRAMES_MAX + 2];
     char title[RECORD_COMM_SIZE + 16];
-    uint32_t bottom = find_bottom(b, stack);
+    uint32_t bottom = stack->cut & BY_POINTERS ? find_bottom(b, stack) : UINT32_MAX;
+    uint32_t stop = stack->cut & ~(uint32_t)BY_POINTERS;
     bool whole = bottom != UINT32_MAX;
     size_t n = 0;
 
     (void)snprintf(title, sizeof(title), "%s (%d)", process->comm, process->pid);
     frames[n++] = (struct flame_frame){ title, FLAME_PROCESS };
-    if (stack->truncated && !whole) {
-        frames[n++] = (struct flame_frame){ "[truncated]", FLAME_NOTE };
+    if (stop != RECORD_STOP_END && !whole) {
+        frames[n++] = (struct flame_frame){ cut_text(stop), FLAME_NOTE };
         b->result->truncated += (int64_t)stack->count;
     }
     for (uint32_t i = whole ? bottom : 0; i < stack->n; i++) {
@@ -194,7 +224,7 @@ static int64_t count_processes(const struct processes *processes)
     int64_t n = 0;
 
     for (uint32_t i = 0; i < processes_count(processes); i++)
-        n += processes_at(processes, i)->generation == 0;
+        n += processes_at(processes, i)->generation == 0 && processes_at(processes, i)->is_sampled;
     return n;
 }
 

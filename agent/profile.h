@@ -9,13 +9,22 @@
 
 #include "agent/bpf/record.h"
 #include "agent/flame/flame.h"
+#include "agent/unwind_tables.h"
 #include "lib/podflame/result.h"
 
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct profile;
 struct profile *profile_new(void);
 void profile_free(struct profile *profile); /* NULL is fine */
+
+/* Before the first sample: reads what is needed to unwind the stacks of these processes. */
+void profile_expect(struct profile *profile, const pid_t *pids, size_t n, uint64_t now_ns);
+
+/* What the sampler has to be given; owned by the profile. */
+struct unwind_tables *profile_tables(struct profile *profile);
 
 /* @pcs: as sampler_fn has them. */
 void profile_add(struct profile *profile, const struct record *record, const uint64_t *pcs);

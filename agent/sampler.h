@@ -8,6 +8,7 @@
 #pragma once
 
 #include "agent/bpf/record.h"
+#include "agent/unwind_tables.h"
 #include "lib/err.h"
 #include "lib/podflame/result.h"
 
@@ -19,6 +20,7 @@ struct sampler_options {
     int64_t frequency; /* Hz */
     int cgroup_fd;     /* -1, or a cgroup v2 directory: the kernel counts only its tasks */
     uint32_t mntns[RECORD_MNTNS_MAX]; /* used when there is no cgroup, or the kernel refuses it */
+    uint32_t n_unwind_rows;           /* room for them */
     bool by_pid;                      /* instead of both: what sampler_follow names */
 };
 
@@ -39,6 +41,9 @@ int sampler_follow(struct sampler *s, pid_t pid, struct err *e) WARN_UNUSED;
 
 /* by_pid: forgets the processes that are no more; returns how many are left. */
 size_t sampler_forget_dead(struct sampler *s, bool (*alive)(pid_t pid));
+
+/* Where the tables for unwinding go; false: this kernel (before 5.17) follows frame pointers. */
+bool sampler_unwind_maps(const struct sampler *s, struct unwind_maps *ret_maps);
 
 int sampler_start(struct sampler *s, enum result_reason *ret_reason, struct err *e) WARN_UNUSED;
 void sampler_stop(struct sampler *s);

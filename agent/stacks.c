@@ -14,8 +14,8 @@ struct place_entry {
     UT_hash_handle hh;
 };
 
-/* process, truncated and the places are one run of numbers: the key. */
-enum { KEY_PROCESS, KEY_TRUNCATED, KEY_PLACES };
+/* process, cut and the places are one run of numbers: the key. */
+enum { KEY_PROCESS, KEY_CUT, KEY_PLACES };
 
 struct stack_entry {
     uint64_t count;
@@ -76,7 +76,7 @@ bool stacks_place(struct stacks *stacks, struct place place, uint32_t *ret_numbe
     return true;
 }
 
-bool stacks_add(struct stacks *stacks, uint32_t process, bool truncated, const uint32_t *places,
+bool stacks_add(struct stacks *stacks, uint32_t process, uint32_t cut, const uint32_t *places,
                 uint32_t n)
 {
     uint32_t n_key = KEY_PLACES + n;
@@ -85,7 +85,7 @@ bool stacks_add(struct stacks *stacks, uint32_t process, bool truncated, const u
 
     entry->n_key = n_key;
     entry->key[KEY_PROCESS] = process;
-    entry->key[KEY_TRUNCATED] = truncated;
+    entry->key[KEY_CUT] = cut;
     if (n > 0)
         memcpy(&entry->key[KEY_PLACES], places, n * sizeof(*places));
     HASH_FIND(hh, stacks->by_key, entry->key, key_size, known);
@@ -118,7 +118,7 @@ void stacks_each(const struct stacks *stacks, void (*visit)(void *arg, const str
     for (const struct stack_entry *entry = stacks->by_key; entry; entry = entry->hh.next) {
         struct stack stack = {
             .process = entry->key[KEY_PROCESS],
-            .truncated = entry->key[KEY_TRUNCATED],
+            .cut = entry->key[KEY_CUT],
             .count = entry->count,
             .n = entry->n_key - KEY_PLACES,
             .places = &entry->key[KEY_PLACES],

@@ -29,7 +29,7 @@ struct place {
 
 struct stack {
     uint32_t process; /* index */
-    uint32_t truncated;
+    uint32_t cut;     /* the caller's: why it stops before its root */
     uint64_t count;
     uint32_t n;
     const uint32_t *places; /* root first */
@@ -43,7 +43,7 @@ void stacks_free(struct stacks *stacks); /* NULL is fine */
 bool stacks_place(struct stacks *stacks, struct place place, uint32_t *ret_number);
 
 /* Counts one sample; false past STACKS_MAX different ones. @places root first. */
-bool stacks_add(struct stacks *stacks, uint32_t process, bool truncated, const uint32_t *places,
+bool stacks_add(struct stacks *stacks, uint32_t process, uint32_t cut, const uint32_t *places,
                 uint32_t n);
 
 uint32_t stacks_n_places(const struct stacks *stacks);

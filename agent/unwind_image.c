@@ -200,10 +200,11 @@ void unwind_image_release(struct unwind_image *image)
     *image = (struct unwind_image){ 0 };
 }
 
-bool unwind_image_vaddr(const struct unwind_image *image, uint64_t off, uint64_t *ret_vaddr)
+bool unwind_segments_vaddr(const struct unwind_segment *segments, size_t n, uint64_t off,
+                           uint64_t *ret_vaddr)
 {
-    for (size_t i = 0; i < image->n_segments; i++) {
-        const struct unwind_segment *s = &image->segments[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct unwind_segment *s = &segments[i];
 
         if (off >= s->off - s->off % PAGE && off < s->off + s->file_size) {
             *ret_vaddr = s->vaddr + off - s->off;
@@ -211,4 +212,9 @@ bool unwind_image_vaddr(const struct unwind_image *image, uint64_t off, uint64_t
         }
     }
     return false;
+}
+
+bool unwind_image_vaddr(const struct unwind_image *image, uint64_t off, uint64_t *ret_vaddr)
+{
+    return unwind_segments_vaddr(image->segments, image->n_segments, off, ret_vaddr);
 }

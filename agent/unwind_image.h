@@ -39,3 +39,5 @@ void unwind_image_release(struct unwind_image *image); /* safe on a zeroed one *
  * than that of the segment, for mappings begin at a page. False: no code is mapped from there.
  */
 bool unwind_image_vaddr(const struct unwind_image *image, uint64_t off, uint64_t *ret_vaddr);
+bool unwind_segments_vaddr(const struct unwind_segment *segments, size_t n, uint64_t off,
+                           uint64_t *ret_vaddr);

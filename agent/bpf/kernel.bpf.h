@@ -27,17 +27,34 @@ typedef __u32 __wsum;
 /* include/uapi/linux/bpf.h */
 enum {
     BPF_MAP_TYPE_HASH = 1,
+    BPF_MAP_TYPE_ARRAY = 2,
     BPF_MAP_TYPE_PERCPU_ARRAY = 6,
     BPF_MAP_TYPE_LRU_HASH = 9,
     BPF_MAP_TYPE_RINGBUF = 27,
 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
+enum { BPF_F_MMAPABLE = 1 << 10 };
 enum { BPF_F_USER_STACK = 1 << 8 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0, BPF_RB_RING_SIZE = 1 };
 
 /* include/linux/sched.h: forked, and no exec since */
 enum { PF_FORKNOEXEC = 0x40 };
+
+/* arch/x86/include/uapi/asm/ptrace.h: the layout that programs see is fixed. */
+struct user_regs {
+    __u64 r15, r14, r13, r12, bp, bx;
+    __u64 r11, r10, r9, r8, ax, cx, dx, si, di;
+    __u64 orig_ax, ip, cs, flags, sp, ss;
+};
+
+/* include/uapi/asm-generic/bpf_perf_event.h */
+struct bpf_perf_event_data {
+    struct user_regs regs;
+    __u64 sample_period, addr;
+};
+
+struct pt_regs;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

@@ -27,19 +27,6 @@ struct {
     __type(value, struct record_counters);
 } counters SEC(".maps");
 
-/* A record under construction. One more slot than needed keeps the verifier's arithmetic simple. */
-struct scratch {
-    struct record record;
-    __u64 pcs[RECORD_KERNEL_MAX + 1 + RECORD_USER_MAX];
-};
-
-struct {
-    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, struct scratch);
-} scratches SEC(".maps");
-
 /* The address space that a pid had when it was sampled last. */
 struct address_space {
     __u64 mm;
@@ -82,8 +69,8 @@ static __always_inline void describe(struct record *r, struct task_struct *task,
     BPF_CORE_READ_STR_INTO(&r->thread_comm, task, comm);
 }
 
-SEC("perf_event")
-int on_tick(void *ctx)
+/* All but the user stack; NULL: there is nothing to record. */
+static __always_inline struct scratch *begin(void *ctx, bool *ret_is_new)
 {
     __u32 zero = 0;
     struct task_struct *task = (void *)bpf_get_current_task();
@@ -91,37 +78,43 @@ int on_tick(void *ctx)
     __u32 pid = pid_of(leader);
 
     if (!scope_has(task, leader, pid))
-        return 0;
+        return NULL;
 
     struct record_counters *counts = bpf_map_lookup_elem(&counters, &zero);
     struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
 
     if (!counts || !scratch)
-        return 0;
+        return NULL;
     if (!pid) {
         counts->lost_exiting++;
-        return 0;
+        return NULL;
     }
 
     struct record *r = &scratch->record;
-    enum record_stop stop;
-    bool is_new;
 
     r->pid = pid;
-    is_new = meet(task, pid, &r->generation);
+    *ret_is_new = meet(task, pid, &r->generation);
     describe(r, task, leader);
 
     long bytes = bpf_get_stack(ctx, scratch->pcs, RECORD_KERNEL_MAX * sizeof(__u64), 0);
-    __u32 n_kernel = bytes > 0 ? ((__u32)bytes / sizeof(__u64)) & 127 : 0;
-    __u32 n_user = unwind_user(ctx, scratch->pcs + n_kernel, &stop) & 127;
 
-    r->n_kernel = n_kernel;
-    r->n_user = n_user;
-    r->stop = stop;
+    r->n_kernel = bytes > 0 ? ((__u32)bytes / sizeof(__u64)) & 127 : 0;
+    return scratch;
+}
+
+static __always_inline int finish(struct scratch *scratch, __u32 n_user, bool is_new)
+{
+    __u32 zero = 0;
+    struct record_counters *counts = bpf_map_lookup_elem(&counters, &zero);
+    __u64 size = sizeof(struct record) + (scratch->record.n_kernel + n_user) * sizeof(__u64);
+
+    barrier_var(size); /* the verifier must see the comparison of the very size that is used */
+    if (size > sizeof(struct record) + sizeof(scratch->pcs) || !counts)
+        return 0;
+    scratch->record.n_user = n_user;
 
     /* A wake-up for each record would cost more than the record: one when user space must hurry. */
     __u64 flags = BPF_RB_NO_WAKEUP;
-    __u64 size = sizeof(*r) + (n_kernel + n_user) * sizeof(__u64);
 
     if (is_new || bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) >
                       bpf_ringbuf_query(&records, BPF_RB_RING_SIZE) / 4)
@@ -129,6 +122,28 @@ int on_tick(void *ctx)
     if (bpf_ringbuf_output(&records, scratch, size, flags) < 0)
         counts->lost_full++;
     return 0;
+}
+
+SEC("perf_event")
+int on_tick(struct bpf_perf_event_data *ctx)
+{
+    bool is_new = false;
+    struct scratch *scratch = begin(ctx, &is_new);
+
+    return scratch ? finish(scratch, unwind_by_tables(ctx, scratch), is_new) : 0;
+}
+
+/* For kernels without bpf_loop(). */
+SEC("perf_event")
+int on_tick_by_pointers(struct bpf_perf_event_data *ctx)
+{
+    bool is_new = false;
+    struct scratch *s = begin(ctx, &is_new);
+
+    if (!s)
+        return 0;
+    return finish(s, unwind_by_pointers(ctx, &s->record, s->pcs + (s->record.n_kernel & 127)),
+                  is_new);
 }
 
 /* parent, child */

@@ -11,7 +11,7 @@
 enum {
     RECORD_COMM_SIZE = 16,
     RECORD_KERNEL_MAX = 127, /* frames: kernel.perf_event_max_stack's default */
-    RECORD_USER_MAX = 127,
+    RECORD_USER_MAX = 1024,
     RECORD_MNTNS_MAX = 8, /* mount namespaces a container may be spread over */
     RECORD_PIDS_MAX = 16384,
 };
@@ -25,13 +25,18 @@ enum record_scope {
 
 /* Why a user stack has no more frames. */
 enum record_stop {
-    RECORD_STOP_END,     /* the frame-pointer chain ended, at its root or where code has none */
-    RECORD_STOP_FULL,    /* RECORD_USER_MAX frames, and there may be more */
-    RECORD_STOP_NO_USER, /* a kernel thread, or user memory that could not be read */
+    RECORD_STOP_END,     /* nobody called the last frame */
+    RECORD_STOP_FULL,    /* as many frames as there is room for, and there may be more */
+    RECORD_STOP_NO_USER, /* a kernel thread, or user memory that could not be read at all */
+    RECORD_STOP_NO_CODE, /* the last address is in no code that is known */
+    RECORD_STOP_NO_RULE, /* nothing says how to find the caller of the last frame */
+    RECORD_STOP_NO_READ, /* the stack could not be read there, or leads back */
+    RECORD_STOP_COUNT,
 };
 
 enum record_flag {
-    RECORD_FORKED = 1, /* runs the image of its parent: no exec since the fork */
+    RECORD_FORKED = 1,         /* runs the image of its parent: no exec since the fork */
+    RECORD_FRAME_POINTERS = 2, /* no tables were at hand: the kernel followed frame pointers */
 };
 
 /* n_kernel program counters of the kernel's, leaf first, then n_user, leaf first, follow it. */

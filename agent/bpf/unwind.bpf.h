@@ -2,28 +2,203 @@
 /*
  * unwind: the program counters of the interrupted thread's user stack, leaf first.
  *
- * Follows frame pointers, by the kernel's own walker. Code without them ends the stack early or
- * skips the caller of a leaf, unnoticed; only a full array is known to be cut.
+ * By tables, which user space fills, where the kernel has bpf_loop() (5.17) and the process is
+ * known. Else by frame pointers with the kernel's own walker, RECORD_FRAME_POINTERS: code without
+ * them ends the stack early or skips the caller of a leaf, unnoticed.
  */
 #pragma once
 
 #include "agent/bpf/kernel.bpf.h"
 #include "agent/bpf/record.h"
+#include "agent/bpf/unwind_table.h"
 
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 
-/* @pcs: room for RECORD_USER_MAX, in a map value. */
-static __always_inline __u32 unwind_user(void *ctx, __u64 *pcs, enum record_stop *ret_stop)
+enum { UNWIND_POINTERS_MAX = 127, USER64_CS = 0x33 };
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1); /* user space sets it */
+    __type(key, __u32);
+    __type(value, struct unwind_row);
+} unwind_rows SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, UNWIND_RULES_MAX);
+    __type(key, __u32);
+    __type(value, struct unwind_rule);
+} unwind_rules SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, UNWIND_MAPPINGS_MAX);
+    __type(key, __u32);
+    __type(value, struct unwind_mapping);
+} unwind_mappings SEC(".maps");
+
+/* By pid. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, RECORD_PIDS_MAX);
+    __type(key, __u32);
+    __type(value, struct unwind_space);
+} unwind_spaces SEC(".maps");
+
+struct unwind_walk;
+
+static __always_inline bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_value)
 {
-    long bytes = bpf_get_stack(ctx, pcs, RECORD_USER_MAX * sizeof(*pcs), BPF_F_USER_STACK);
+    (void)w;
+    return bpf_probe_read_user(ret_value, sizeof(*ret_value), (void *)addr) == 0;
+}
 
+static __always_inline const struct unwind_mapping *unwind_mapping_at(const struct unwind_walk *w,
+                                                                      __u32 i)
+{
+    (void)w;
+    return bpf_map_lookup_elem(&unwind_mappings, &i);
+}
+
+static __always_inline const struct unwind_row *unwind_row_at(const struct unwind_walk *w, __u32 i)
+{
+    (void)w;
+    return bpf_map_lookup_elem(&unwind_rows, &i);
+}
+
+static __always_inline const struct unwind_rule *unwind_rule_at(const struct unwind_walk *w,
+                                                                __u32 i)
+{
+    (void)w;
+    return bpf_map_lookup_elem(&unwind_rules, &i);
+}
+
+#include "agent/bpf/unwind_step.h"
+
+/* A record under construction, and the walk that fills it. */
+struct scratch {
+    struct record record;
+    __u64 pcs[RECORD_KERNEL_MAX + 1 + RECORD_USER_MAX];
+    struct unwind_walk walk;
+    struct user_regs regs;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct scratch);
+} scratches SEC(".maps");
+
+static __always_inline __u32 unwind_by_pointers(void *ctx, struct record *r, __u64 *pcs)
+{
+    long bytes = bpf_get_stack(ctx, pcs, UNWIND_POINTERS_MAX * sizeof(*pcs), BPF_F_USER_STACK);
+
+    r->flags |= RECORD_FRAME_POINTERS;
     if (bytes <= 0) {
-        *ret_stop = RECORD_STOP_NO_USER;
+        r->stop = RECORD_STOP_NO_USER;
         return 0;
     }
 
-    __u32 n = (__u32)bytes / sizeof(*pcs);
+    __u32 n = (__u32)bytes / sizeof(*pcs) & 127;
 
-    *ret_stop = n >= RECORD_USER_MAX ? RECORD_STOP_FULL : RECORD_STOP_END;
+    r->stop = n >= UNWIND_POINTERS_MAX ? RECORD_STOP_FULL : RECORD_STOP_END;
     return n;
+}
+
+/* The tables of the process; of its parent, while it runs its parent's image and is new. */
+static __always_inline const struct unwind_space *unwind_space_of(const struct record *r)
+{
+    __u32 pid = r->pid, ppid = r->ppid;
+    const struct unwind_space *space = bpf_map_lookup_elem(&unwind_spaces, &pid);
+
+    if (space && space->generation == r->generation)
+        return space;
+    return r->flags & RECORD_FORKED ? bpf_map_lookup_elem(&unwind_spaces, &ppid) : NULL;
+}
+
+#ifdef __TARGET_ARCH_x86
+/* The registers of user space: as interrupted there, or as the kernel saved them when it was
+ * entered. */
+static __always_inline bool unwind_enter(struct bpf_perf_event_data *ctx, struct scratch *s)
+{
+    struct unwind_walk *w = &s->walk;
+    struct user_regs *regs = &s->regs;
+    struct task_struct *task = bpf_get_current_task_btf();
+
+    if (ctx->regs.cs & 3)
+        *regs = ctx->regs;
+    else if (bpf_probe_read_kernel(regs, sizeof(*regs), (void *)bpf_task_pt_regs(task)) < 0)
+        return false;
+    if ((regs->cs & 0xffff) != USER64_CS)
+        return false; /* a kernel thread, or 32-bit code */
+    w->pc = regs->ip;
+    w->regs[0] = regs->ax;
+    w->regs[1] = regs->dx;
+    w->regs[2] = regs->cx;
+    w->regs[3] = regs->bx;
+    w->regs[4] = regs->si;
+    w->regs[5] = regs->di;
+    w->regs[6] = regs->bp;
+    w->regs[7] = regs->sp;
+    w->regs[8] = regs->r8;
+    w->regs[9] = regs->r9;
+    w->regs[10] = regs->r10;
+    w->regs[11] = regs->r11;
+    w->regs[12] = regs->r12;
+    w->regs[13] = regs->r13;
+    w->regs[14] = regs->r14;
+    w->regs[15] = regs->r15;
+    w->sp = w->regs[UNWIND_REG_SP];
+    w->bp = w->regs[UNWIND_REG_BP];
+    w->n = 0;
+    w->is_exact = w->has_regs = 1;
+    w->stop = UNWIND_CONTINUE;
+    return true;
+}
+#else
+static __always_inline bool unwind_enter(struct bpf_perf_event_data *ctx, struct scratch *s)
+{
+    (void)ctx;
+    (void)s;
+    return false;
+}
+#endif
+
+/* The state is in a map: on the stack, the verifier would tell each frame from each other. */
+static long unwind_one(__u32 i, void *ctx)
+{
+    __u32 zero = 0;
+    struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+
+    (void)i;
+    (void)ctx;
+    if (!s)
+        return 1;
+
+    __u64 at = (__u64)s->record.n_kernel + s->walk.n;
+
+    barrier_var(at);
+    if (at >= sizeof(s->pcs) / sizeof(s->pcs[0]))
+        return 1;
+    unwind_step(&s->walk, &s->pcs[at]);
+    return s->walk.stop != UNWIND_CONTINUE;
+}
+
+/* Puts the frames behind the kernel's; how many. */
+static __always_inline __u32 unwind_by_tables(struct bpf_perf_event_data *ctx, struct scratch *s)
+{
+    struct record *r = &s->record;
+    const struct unwind_space *space = unwind_space_of(r);
+
+    if (!space || !unwind_enter(ctx, s))
+        return unwind_by_pointers(ctx, r, s->pcs + (r->n_kernel & 127));
+    s->walk.space = *space;
+    (void)bpf_loop(RECORD_USER_MAX, unwind_one, NULL, 0);
+    r->stop = s->walk.stop == UNWIND_CONTINUE ? RECORD_STOP_FULL : s->walk.stop;
+    return s->walk.n;
 }

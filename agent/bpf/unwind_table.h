@@ -59,7 +59,28 @@ struct unwind_row {
     __u32 rule; /* index */
 };
 
+/* A run of executable memory of one process. */
+struct unwind_mapping {
+    __u64 start, end;
+    __u64 base; /* the runtime address that rows count from */
+    __u32 first_row, n_rows;
+    __u32 flags; /* enum unwind_mapping_flag */
+    __u32 pad;
+};
+
+enum unwind_mapping_flag {
+    UNWIND_SWITCHES_STACKS = 1, /* Go: frame pointers lead from one stack to another */
+};
+
+/* What is mapped in a process: mappings that lie together, sorted by start. */
+struct unwind_space {
+    __u32 first, n;
+    __u32 generation; /* of the record's process */
+    __u32 pad;
+};
+
 enum {
+    UNWIND_MAPPINGS_MAX = 1 << 16, /* of all processes */
     UNWIND_RULES_MAX = 8192,
     UNWIND_RULE_NONE = 0, /* the rule of that number is UNWIND_CFA_NONE */
     UNWIND_ROWS_PER_IMAGE_MAX = 1 << 23,

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * unwind_step: from one frame of a user stack to its caller, by tables. x86-64.
+ *
+ * The same source runs in the kernel and, for tests, in user space. Who includes it says before how
+ * memory is read and where the tables are:
+ *
+ *   static bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_value);
+ *   static const struct unwind_mapping *unwind_mapping_at(const struct unwind_walk *w, __u32 i);
+ *   static const struct unwind_row *unwind_row_at(const struct unwind_walk *w, __u32 i);
+ *   static const struct unwind_rule *unwind_rule_at(const struct unwind_walk *w, __u32 i);
+ *
+ * All of them may say no. Where code has no rows, its frame pointer is followed; a caller that is
+ * not in code is none.
+ */
+#pragma once
+
+#include "agent/bpf/record.h"
+#include "agent/bpf/unwind_table.h"
+
+enum {
+    UNWIND_MAPPING_STEPS = 16, /* halvings of UNWIND_MAPPINGS_MAX */
+    UNWIND_ROW_STEPS = 24,     /* of UNWIND_ROWS_PER_IMAGE_MAX */
+    UNWIND_CONTINUE = RECORD_STOP_COUNT,
+};
+
+/* Where the kernel saved the registers that a signal interrupted, from the stack pointer of its
+ * trampoline: after uc_flags, uc_link and uc_stack. */
+enum { UNWIND_SIGNAL_BP = 120, UNWIND_SIGNAL_SP = 160, UNWIND_SIGNAL_PC = 168 };
+
+/* One stack on its way to the root. */
+struct unwind_walk {
+    __u64 pc, sp, bp;
+    __u64 regs[UNWIND_REGS]; /* by DWARF's numbers, as the thread was interrupted */
+    struct unwind_space space;
+    __u32 n;       /* frames so far */
+    __u8 is_exact; /* pc is where code was interrupted, not where a call returns to */
+    __u8 has_regs; /* they are still those of this frame */
+    __u8 stop;     /* enum record_stop, or UNWIND_CONTINUE */
+    __u8 pad;
+};
+
+static __always_inline const struct unwind_mapping *unwind_find_mapping(const struct unwind_walk *w,
+                                                                        __u64 pc)
+{
+    __u32 low = 0, high = w->space.n; /* the first that starts above pc is in [low, high] */
+
+    for (int i = 0; i <= UNWIND_MAPPING_STEPS && low < high; i++) {
+        __u32 middle = low + (high - low) / 2;
+        const struct unwind_mapping *m = unwind_mapping_at(w, w->space.first + middle);
+
+        if (!m)
+            return NULL;
+        if (m->start <= pc)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0)
+        return NULL;
+
+    const struct unwind_mapping *found = unwind_mapping_at(w, w->space.first + low - 1);
+
+    return found && pc < found->end ? found : NULL;
+}
+
+/* The rule in force at @pc; NULL: none is known. */
+static __always_inline const struct unwind_rule *unwind_find_rule(const struct unwind_walk *w,
+                                                                  const struct unwind_mapping *m,
+                                                                  __u64 pc)
+{
+    __u32 low = 0, high = m->n_rows;
+    __u32 first = m->first_row;
+    __u64 addr = pc - m->base;
+
+    for (int i = 0; i < UNWIND_ROW_STEPS && low < high; i++) {
+        __u32 middle = low + (high - low) / 2;
+        const struct unwind_row *row = unwind_row_at(w, first + middle);
+
+        if (!row)
+            return NULL;
+        if (row->addr <= addr)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0)
+        return NULL;
+
+    const struct unwind_row *found = unwind_row_at(w, first + low - 1);
+
+    return found ? unwind_rule_at(w, found->rule) : NULL;
+}
+
+static __always_inline __u8 unwind_by_signal(struct unwind_walk *w)
+{
+    __u64 pc, sp, bp;
+
+    if (!unwind_read(w, w->sp + UNWIND_SIGNAL_PC, &pc) ||
+        !unwind_read(w, w->sp + UNWIND_SIGNAL_SP, &sp) ||
+        !unwind_read(w, w->sp + UNWIND_SIGNAL_BP, &bp))
+        return RECORD_STOP_NO_READ;
+    w->pc = pc;
+    w->sp = sp;
+    w->bp = bp;
+    w->is_exact = 1;
+    w->has_regs = 0;
+    return UNWIND_CONTINUE;
+}
+
+/* The two ways in which libraries write the trampoline: mov $15, %rax or %eax; syscall. */
+static __always_inline bool unwind_is_trampoline(const struct unwind_walk *w)
+{
+    __u64 code;
+
+    if (w->is_exact || !unwind_read(w, w->pc, &code))
+        return false;
+    return code == 0x0f0000000fc0c748ULL || (code << 8 >> 8) == 0x050f0000000fb8ULL;
+}
+
+static __always_inline __u8 unwind_by_frame_pointer(struct unwind_walk *w, __u32 flags)
+{
+    __u64 pc, bp;
+
+    if (w->bp == 0)
+        return RECORD_STOP_END; /* threads begin with 0 */
+    if (w->bp & 7)
+        return RECORD_STOP_NO_RULE; /* used for something else */
+    if (w->bp < w->sp && !(flags & UNWIND_SWITCHES_STACKS))
+        return RECORD_STOP_NO_RULE;
+    if (!unwind_read(w, w->bp, &bp) || !unwind_read(w, w->bp + 8, &pc))
+        return RECORD_STOP_NO_READ;
+    w->pc = pc;
+    w->sp = w->bp + 16;
+    w->bp = bp;
+    w->is_exact = w->has_regs = 0;
+    return pc ? UNWIND_CONTINUE : RECORD_STOP_END;
+}
+
+/* The value of a register in this frame; false: it is not known any more. */
+static __always_inline bool unwind_reg(const struct unwind_walk *w, __u32 reg, __u64 *ret_value)
+{
+    if (reg == UNWIND_REG_SP)
+        *ret_value = w->sp;
+    else if (reg == UNWIND_REG_BP)
+        *ret_value = w->bp;
+    else if (w->has_regs)
+        *ret_value = w->regs[reg & (UNWIND_REGS - 1)];
+    else
+        return false;
+    return true;
+}
+
+static __always_inline __u8 unwind_by_rule(struct unwind_walk *w, const struct unwind_rule *rule)
+{
+    __u64 cfa, pc, bp = w->bp;
+
+    if (rule->cfa == UNWIND_CFA_PLT) {
+        cfa = w->sp + 8 + ((__s32)(w->pc & 15) >= rule->cfa_off ? 8 : 0);
+    } else {
+        if (!unwind_reg(w, rule->reg, &cfa))
+            return RECORD_STOP_NO_RULE;
+        cfa += (__u64)(__s64)rule->cfa_off;
+    }
+    if (rule->cfa == UNWIND_CFA_DEREF) {
+        if (!unwind_read(w, cfa, &cfa))
+            return RECORD_STOP_NO_READ;
+        cfa += (__u64)(__s64)rule->deref_off;
+    }
+    if (rule->ra == UNWIND_RA_IN_REG) {
+        if (!unwind_reg(w, (__u32)rule->ra_off, &pc))
+            return RECORD_STOP_NO_RULE;
+    } else if (!unwind_read(w, cfa + (__u64)(__s64)rule->ra_off, &pc)) {
+        return RECORD_STOP_NO_READ;
+    }
+    if (rule->bp != UNWIND_BP_SAME) {
+        __u64 at = rule->bp == UNWIND_BP_AT_CFA ? cfa : w->bp;
+
+        if (!unwind_read(w, at + (__u64)(__s64)rule->bp_off, &bp))
+            return RECORD_STOP_NO_READ;
+    }
+    if (cfa <= w->sp && !w->is_exact)
+        return RECORD_STOP_NO_READ; /* a stack only shrinks */
+    w->pc = pc;
+    w->sp = cfa;
+    w->bp = bp;
+    w->is_exact = w->has_regs = 0;
+    return pc ? UNWIND_CONTINUE : RECORD_STOP_END;
+}
+
+/*
+ * Notes the frame in *ret_pc and goes to its caller, or sets w->stop. But for the first frame it is
+ * the address behind the instruction that runs there, so that one less is within it. A caller that
+ * is in no code is noted too, as the last one, for user space may know more; then the stop is
+ * RECORD_STOP_NO_CODE.
+ */
+static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
+{
+    __u64 at = w->pc - !w->is_exact;
+    const struct unwind_mapping *m = unwind_find_mapping(w, at);
+
+    *ret_pc = w->pc + (w->is_exact && w->n > 0);
+    w->n++;
+    if (!m) {
+        w->stop = RECORD_STOP_NO_CODE;
+        return;
+    }
+
+    const struct unwind_rule *rule = unwind_find_rule(w, m, at);
+    __u32 cfa = rule ? rule->cfa : UNWIND_CFA_NONE;
+
+    if (cfa == UNWIND_CFA_NONE && unwind_is_trampoline(w))
+        cfa = UNWIND_CFA_SIGNAL;
+    if (cfa == UNWIND_CFA_SIGNAL && !w->is_exact)
+        *ret_pc = w->pc + 1; /* nobody called it: the kernel returns to its start */
+    if (cfa == UNWIND_CFA_SIGNAL)
+        w->stop = unwind_by_signal(w);
+    else if (cfa == UNWIND_CFA_END)
+        w->stop = RECORD_STOP_END;
+    else if (cfa == UNWIND_CFA_UNKNOWN)
+        w->stop = RECORD_STOP_NO_RULE;
+    else if (cfa == UNWIND_CFA_NONE || !rule)
+        w->stop = unwind_by_frame_pointer(w, m->flags);
+    else
+        w->stop = unwind_by_rule(w, rule);
+}

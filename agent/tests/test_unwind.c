@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * unwind: the very source that walks stacks in the kernel, over a made-up stack and tables case by
+ * case, and over this thread's own stack against what the C library's backtrace() finds.
+ */
+#include "agent/bpf/unwind_table.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the walk reads: some words of memory, or this very process. */
+struct unwind_walk;
+static bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_value);
+static const struct unwind_mapping *unwind_mapping_at(const struct unwind_walk *w, __u32 i);
+static const struct unwind_row *unwind_row_at(const struct unwind_walk *w, __u32 i);
+static const struct unwind_rule *unwind_rule_at(const struct unwind_walk *w, __u32 i);
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+#include "agent/bpf/unwind_step.h"
+
+#include "agent/images.h"
+#include "agent/process.h"
+#include "agent/unwind_tables.h"
+#include "lib/cleanup.h"
+
+#include <execinfo.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { STACK = 0x7000, WORDS = 40, CODE = 0x10000, OTHER_CODE = 0x20000, CODE_SIZE = 0x1000 };
+
+static struct {
+    struct unwind_view view;
+    const __u64 *words; /* at STACK; NULL: this process */
+} world;
+
+static bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_value)
+{
+    (void)w;
+    if (!world.words) {
+        memcpy(ret_value, (const void *)addr, sizeof(*ret_value)); /* NOLINT */
+        return true;
+    }
+    if (addr % 8 != 0 || addr < STACK || addr >= STACK + WORDS * sizeof(__u64))
+        return false;
+    *ret_value = world.words[(addr - STACK) / 8];
+    return true;
+}
+
+static const struct unwind_mapping *unwind_mapping_at(const struct unwind_walk *w, __u32 i)
+{
+    (void)w;
+    return i < world.view.n_mappings ? &world.view.mappings[i] : NULL;
+}
+
+static const struct unwind_row *unwind_row_at(const struct unwind_walk *w, __u32 i)
+{
+    (void)w;
+    return i < world.view.n_rows ? &world.view.rows[i] : NULL;
+}
+
+static const struct unwind_rule *unwind_rule_at(const struct unwind_walk *w, __u32 i)
+{
+    (void)w;
+    return i < world.view.n_rules ? &world.view.rules[i] : NULL;
+}
+
+/* The frames that the walk notes; how many. */
+static size_t walk(struct unwind_walk *w, __u64 *pcs, size_t max)
+{
+    w->space = world.view.space;
+    w->stop = UNWIND_CONTINUE;
+    while (w->stop == UNWIND_CONTINUE && w->n < max)
+        unwind_step(w, &pcs[w->n]);
+    return w->n;
+}
+
+/* One rule at a time, from CODE on; OTHER_CODE ends a stack, and has none from its middle on. */
+enum { RULE_CASE = 1, RULE_END };
+
+static const struct unwind_row rows[] = {
+    { 0x100, RULE_CASE }, { 0x200, UNWIND_RULE_NONE }, { 0x0, RULE_END }, { 0x800, 0 }
+};
+static const struct unwind_mapping mappings[] = {
+    { .start = CODE, .end = CODE + CODE_SIZE, .base = CODE, .first_row = 0, .n_rows = 2 },
+    { .start = OTHER_CODE,
+      .end = OTHER_CODE + CODE_SIZE,
+      .base = OTHER_CODE,
+      .first_row = 2,
+      .n_rows = 2 },
+};
+
+#define AT(i)       (STACK + (i)*8)
+#define CALLER      (OTHER_CODE + 0x10)
+#define REG(r, off) .cfa = UNWIND_CFA_REG, .reg = (r), .cfa_off = (off), .ra_off = -8
+
+static const struct {
+    const char *name;
+    struct unwind_rule rule;
+    __u64 pc, sp, bp;
+    struct {
+        unsigned at;
+        __u64 value;
+    } words[5];
+    size_t n;
+    __u64 caller;
+    __u8 stop;
+} cases[] = {
+    { "rsp and an offset",
+      { REG(7, 16) },
+      CODE + 0x110,
+      AT(0),
+      1,
+      { { 1, CALLER } },
+      2,
+      CALLER,
+      RECORD_STOP_END },
+    { "rbp and an offset",
+      { REG(6, 16) },
+      CODE + 0x110,
+      AT(0),
+      AT(4),
+      { { 5, CALLER } },
+      2,
+      CALLER,
+      RECORD_STOP_END },
+    { "a register of the interrupted frame",
+      { REG(10, 8) },
+      CODE + 0x110,
+      AT(0),
+      1,
+      { { 9, CALLER } },
+      2,
+      CALLER,
+      RECORD_STOP_END },
+    { "the return address in a register",
+      { .cfa = UNWIND_CFA_REG, .reg = 7, .ra = UNWIND_RA_IN_REG, .ra_off = 5 },
+      CODE + 0x110,
+      AT(0),
+      1,
+      { { 0, 0 } },
+      2,
+      CALLER,
+      RECORD_STOP_END },
+    { "a register of a frame that is not the interrupted one",
+      { REG(10, 8) },
+      CODE + 0x210,
+      AT(0),
+      AT(2),
+      { { 2, AT(9) }, { 3, CODE + 0x111 } },
+      2,
+      CODE + 0x111,
+      RECORD_STOP_NO_RULE },
+    { "dereferenced",
+      { .cfa = UNWIND_CFA_DEREF, .reg = 6, .cfa_off = -8, .deref_off = 8, .ra_off = -8 },
+      CODE + 0x110,
+      AT(0),
+      AT(4),
+      { { 3, AT(10) }, { 10, CALLER } },
+      2,
+      CALLER,
+      RECORD_STOP_END },
+    { "a PLT entry before its push",
+      { .cfa = UNWIND_CFA_PLT, .cfa_off = 11, .ra_off = -8 },
+      CODE + 0x11a,
+      AT(0),
+      1,
+      { { 0, CALLER } },
+      2,
+      CALLER,
+      RECORD_STOP_END },
+    { "and after it",
+      { .cfa = UNWIND_CFA_PLT, .cfa_off = 11, .ra_off = -8 },
+      CODE + 0x11b,
+      AT(0),
+      1,
+      { { 0, 7 }, { 1, CALLER } },
+      2,
+      CALLER,
+      RECORD_STOP_END },
+    { "a signal's trampoline",
+      { .cfa = UNWIND_CFA_SIGNAL },
+      CODE + 0x110,
+      AT(0),
+      1,
+      { { 21, CALLER }, { 20, AT(30) }, { 15, AT(32) } },
+      2,
+      CALLER + 1,
+      RECORD_STOP_END },
+    { "rbp saved, and used by the next frame",
+      { REG(7, 24), .bp = UNWIND_BP_AT_CFA, .bp_off = -16 },
+      CODE + 0x110,
+      AT(0),
+      1,
+      { { 1, AT(6) }, { 2, CODE + 0x210 }, { 6, 0 }, { 7, CALLER } },
+      3,
+      CODE + 0x210,
+      RECORD_STOP_END },
+    { "rbp saved at rbp",
+      { REG(7, 16), .bp = UNWIND_BP_AT_BP },
+      CODE + 0x110,
+      AT(0),
+      AT(4),
+      { { 1, CODE + 0x210 }, { 4, AT(6) }, { 7, CALLER } },
+      3,
+      CODE + 0x210,
+      RECORD_STOP_END },
+    { "no rows: the frame pointer",
+      { 0 },
+      CODE + 0x210,
+      AT(0),
+      AT(2),
+      { { 3, CALLER } },
+      2,
+      CALLER,
+      RECORD_STOP_END },
+    { "no rows, and rbp is no pointer",
+      { 0 },
+      CODE + 0x210,
+      AT(0),
+      AT(2) + 1,
+      { { 3, CALLER } },
+      1,
+      0,
+      RECORD_STOP_NO_RULE },
+    { "no rows, and rbp leads back",
+      { 0 },
+      CODE + 0x210,
+      AT(4),
+      AT(2),
+      { { 3, CALLER } },
+      1,
+      0,
+      RECORD_STOP_NO_RULE },
+    { "no rows, and rbp is 0, as threads begin",
+      { 0 },
+      CODE + 0x210,
+      AT(0),
+      0,
+      { { 3, 1 } },
+      1,
+      0,
+      RECORD_STOP_END },
+    { "not understood",
+      { .cfa = UNWIND_CFA_UNKNOWN },
+      CODE + 0x110,
+      AT(0),
+      1,
+      { { 0, 0 } },
+      1,
+      0,
+      RECORD_STOP_NO_RULE },
+    { "a caller in no code",
+      { REG(7, 16) },
+      CODE + 0x110,
+      AT(0),
+      1,
+      { { 1, 0x666 } },
+      2,
+      0x666,
+      RECORD_STOP_NO_CODE },
+    { "a caller of 0",
+      { REG(7, 16) },
+      CODE + 0x110,
+      AT(0),
+      1,
+      { { 1, 0 } },
+      1,
+      0,
+      RECORD_STOP_END },
+    { "past the end of the stack",
+      { REG(7, 16) },
+      CODE + 0x110,
+      AT(WORDS),
+      1,
+      { { 1, 0 } },
+      1,
+      0,
+      RECORD_STOP_NO_READ },
+    { "a stack that grows",
+      { REG(7, 0), .bp = 0 },
+      CODE + 0x110,
+      AT(1),
+      1,
+      { { 0, CODE + 0x120 } },
+      2,
+      CODE + 0x120,
+      RECORD_STOP_NO_READ },
+    { "the interrupted code is unknown",
+      { REG(7, 16) },
+      0x666,
+      AT(0),
+      1,
+      { { 1, CALLER } },
+      1,
+      0,
+      RECORD_STOP_NO_CODE },
+    { "the first byte of code",
+      { REG(7, 16) },
+      OTHER_CODE,
+      AT(0),
+      1,
+      { { 1, 0 } },
+      1,
+      0,
+      RECORD_STOP_END },
+    { "one behind the last",
+      { REG(7, 16) },
+      OTHER_CODE + CODE_SIZE,
+      AT(0),
+      1,
+      { { 1, 0 } },
+      1,
+      0,
+      RECORD_STOP_NO_CODE },
+};
+
+static void goes_to_callers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct unwind_rule rules[] = { { .cfa = UNWIND_CFA_NONE },
+                                             cases[i].rule,
+                                             { .cfa = UNWIND_CFA_END } };
+        struct unwind_walk w = { .pc = cases[i].pc, .sp = cases[i].sp, .bp = cases[i].bp };
+        __u64 words[WORDS] = { 0 }, pcs[8] = { 0 };
+
+        w.is_exact = w.has_regs = 1;
+        w.regs[5] = CALLER;
+        w.regs[10] = AT(9);
+        for (size_t j = 0; j < 5; j++)
+            words[cases[i].words[j].at] |= cases[i].words[j].value;
+        world.words = words;
+        world.view = (struct unwind_view){ .rows = rows,
+                                           .rules = rules,
+                                           .mappings = mappings,
+                                           .n_rows = 4,
+                                           .n_rules = 3,
+                                           .n_mappings = 2,
+                                           .space = { .n = 2 } };
+
+        size_t n = walk(&w, pcs, 8);
+
+        if (n != cases[i].n || w.stop != cases[i].stop || pcs[0] != cases[i].pc ||
+            (cases[i].caller && pcs[1] != cases[i].caller))
+            fail_msg("%s: %zu frames, stop %u, caller 0x%llx", cases[i].name, n, w.stop,
+                     (unsigned long long)pcs[1]);
+    }
+}
+
+/* What a thread that is interrupted right here would look like. */
+static void *own_frames[64];
+static __u64 walked[64];
+static volatile int n_own_frames; /* written by a signal's handler, as is what follows */
+static volatile size_t n_walked;
+static volatile __u8 walk_stop;
+
+__attribute__((noinline)) static void look(void)
+{
+    struct unwind_walk w = { .is_exact = 1 };
+
+    __asm__ volatile("lea 0f(%%rip), %0\n0: mov %%rsp, %1\n mov %%rbp, %2"
+                     : "=&r"(w.pc), "=&r"(w.sp), "=&r"(w.bp));
+    world.words = NULL;
+    n_walked = walk(&w, walked, 64);
+    walk_stop = w.stop;
+    n_own_frames = backtrace(own_frames, 64);
+}
+
+static int compare(const void *a, const void *b)
+{
+    if (n_own_frames == 0)
+        look();
+    return *(const int *)a - *(const int *)b;
+}
+
+static void on_signal(int number)
+{
+    int items[] = { 3, 1, 2 };
+
+    (void)number;
+    qsort(items, 3, sizeof(*items), compare); /* NOLINT: raised from a place where it may */
+}
+
+static void agrees_with_backtrace(void **state)
+{
+    struct images *images = images_new();
+    struct unwind_tables *tables = unwind_tables_new(images);
+    struct processes *processes = processes_new(images, tables);
+    size_t same = 0;
+
+    (void)state;
+    processes_expect(processes, getpid(), 1);
+    assert_true(unwind_tables_view(tables, getpid(), &world.view));
+    assert_int_equal(unwind_tables_left_out(tables), 0);
+    n_own_frames = 0;
+    (void)signal(SIGUSR1, on_signal);
+    (void)raise(SIGUSR1);
+    (void)signal(SIGUSR1, SIG_DFL);
+
+    /* Compared from the root, for a sanitizer adds frames of its own at the leaf. look() itself is
+     * at another address; ours are one more where a signal interrupted. */
+    assert_true(n_walked > 5 && n_walked <= (size_t)n_own_frames);
+    for (size_t i = 1; i < n_walked; i++)
+        same += walked[n_walked - i] - (__u64)own_frames[(size_t)n_own_frames - i] <= 1;
+    assert_int_equal(same, n_walked - 1);
+    assert_int_equal(walk_stop, RECORD_STOP_END);
+    processes_free(processes);
+    unwind_tables_free(tables);
+    images_free(images);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(goes_to_callers),
+#ifdef __x86_64__
+        cmocka_unit_test(agrees_with_backtrace),
+#endif
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
