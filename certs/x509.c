@@ -166,18 +166,19 @@ static int time_of(const ASN1_TIME *asn1, time_t *ret)
     return 0;
 }
 
-/* A key may not go with SHA-256 (Ed25519), not sign at all (X25519), or hold a public half that is
- * not its own, which is all that X509_check_private_key() compares. */
-static bool signs_for(EVP_PKEY *key, X509 *cert)
+/* A key may not go with the digest (Ed25519 with SHA-256; NULL: its own one), not sign at all
+ * (X25519), or hold a public half that is not its own, which is all that X509_check_private_key()
+ * compares. */
+static bool signs_for(EVP_PKEY *key, X509 *cert, const EVP_MD *digest)
 {
     _cleanup_md_ EVP_MD_CTX *sign = EVP_MD_CTX_new(), *verify = EVP_MD_CTX_new();
     unsigned char signature[2048];
     const unsigned char *text = (const unsigned char *)"podflame";
     size_t n = sizeof(signature), len = strlen("podflame");
 
-    return sign && verify && EVP_DigestSignInit(sign, NULL, EVP_sha256(), NULL, key) > 0 &&
+    return sign && verify && EVP_DigestSignInit(sign, NULL, digest, NULL, key) > 0 &&
            EVP_DigestSign(sign, signature, &n, text, len) > 0 &&
-           EVP_DigestVerifyInit(verify, NULL, EVP_sha256(), NULL, X509_get0_pubkey(cert)) > 0 &&
+           EVP_DigestVerifyInit(verify, NULL, digest, NULL, X509_get0_pubkey(cert)) > 0 &&
            EVP_DigestVerify(verify, signature, n, text, len) > 0;
 }
 
@@ -194,7 +195,7 @@ static int ca_load(const struct cert_pair *ca, X509 **ret_cert, EVP_PKEY **ret_k
         return err_set(e, -EINVAL, "the certificate is not a CA");
     if (X509_check_private_key(cert, key) != 1)
         return openssl_failed("the key is not that of the CA certificate", e);
-    if (!signs_for(key, cert))
+    if (!signs_for(key, cert, EVP_sha256()))
         return openssl_failed("the key cannot sign for the CA certificate", e);
     *ret_cert = take_ptr(cert);
     *ret_key = take_ptr(key);
@@ -308,7 +309,7 @@ int certs_pair_check(const struct cert_pair *pair, struct err *e)
         return openssl_failed("the certificate cannot be read", e);
     if (!key)
         return openssl_failed("the key cannot be read", e);
-    if (X509_check_private_key(cert, key) != 1)
+    if (X509_check_private_key(cert, key) != 1 || !signs_for(key, cert, NULL))
         return openssl_failed("the key is not that of the certificate", e);
     return 0;
 }

@@ -116,6 +116,10 @@ static void an_unusable_ca_is_refused_with_the_reason(void **state)
             !strstr(e.msg, cases[i].why))
             fail_msg("%s: code %d, '%s'", cases[i].name, e.code, e.msg);
     }
+    assert_int_equal(certs_pair_check(&ca, &e), 0);
+    assert_int_equal(certs_pair_check(&(struct cert_pair){ ca.cert_pem, broken_key }, &e), -EINVAL);
+    assert_int_equal(
+        certs_pair_check(&(struct cert_pair){ (char *)ed25519_cert, (char *)ed25519_key }, &e), 0);
     assert_int_equal(certs_leaf_sign(&cases[1].pair, names, now, DAY, &got, &e), -EINVAL);
     assert_null(got.cert_pem);
     assert_false(certs_is_signed_by(leaf.cert_pem, other.cert_pem));

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The schema alone, the webhook and the reconciler's rules agree on every PodFlame of one table.  The schema is that of a
+# The schema alone, the webhook and the reconciler's rules agree on every PodFlame of one table. The schema is that of a
 # copy of the kind, in a group that the webhook does not see; the rules see the table in a unit test (test_corpus).
 . "$(dirname "$0")/lib.sh"
 new_namespace
