@@ -246,8 +246,10 @@ static void second(struct world *w, bool calls)
     for (int i = 0; calls && i < REPLICAS; i++) {
         const struct cert_pair *leaf = certs_keeper_leaf(w->keepers[i]);
 
-        if (!leaf || !accepts(w->seen[at], leaf->cert_pem, w->now))
+        if (!leaf || !accepts(w->seen[at], leaf->cert_pem, w->now)) {
             fail_msg("second %d: replica %d is refused", at, i);
+            return;
+        }
         if (at > LAG_S && !accepts(w->seen[at - LAG_S], leaf->cert_pem, w->now))
             fail_msg("second %d: replica %d is refused by a slow API server", at, i);
         if (!certs_keeper_is_trusted(w->keepers[i]))

@@ -143,7 +143,7 @@ static void a_policy_is_completed(void **state)
         struct certs_policy policy, whole;
         int64_t check_s;
     } policies[] = {
-        { "defaults", { 0 }, { 365 * 86400, 7 * 86400, 60 }, 5 },
+        { "defaults", { 0 }, { CERTS_CA_LIFE_S, CERTS_LEAF_LIFE_S, 60 }, 5 },
         { "lives of seconds", { 60, 20, 0 }, { 60, 20, 5 }, 2 },
         { "a short CA", { 600, 0, 0 }, { 600, 200, 50 }, 5 },
         { "all given", { 60, 30, 9 }, { 60, 30, 9 }, 3 },

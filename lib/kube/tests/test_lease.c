@@ -49,7 +49,7 @@ struct world {
     struct json_object *record;
     int64_t version;
     bool down;
-    int conflicts, problems;
+    int problems;
     struct kube_lease *leases[REPLICAS];
 };
 
@@ -81,19 +81,15 @@ static void answer(void *ctx, const struct fake_request *q, struct fake_reply *r
 {
     struct world *w = ctx;
 
+    bool writes = strcmp(q->method, "GET") != 0, makes = strcmp(q->method, "POST") == 0;
+
     if (w->down) {
         fake_refuse(r, 503, "ServiceUnavailable");
-    } else if (strcmp(q->method, "POST") == 0 && w->record) {
-        fake_refuse(r, 409, "AlreadyExists");
-        w->conflicts++;
-    } else if (strcmp(q->method, "POST") == 0) {
-        store(w, q->body);
-    } else if (!w->record) {
+    } else if (!w->record && !makes) {
         fake_refuse(r, 404, "NotFound");
-    } else if (strcmp(q->method, "PUT") == 0 && !is_current(w, q->body)) {
-        fake_refuse(r, 409, "Conflict");
-        w->conflicts++;
-    } else if (strcmp(q->method, "PUT") == 0) {
+    } else if (writes && w->record && (makes || !is_current(w, q->body))) {
+        fake_refuse(r, 409, makes ? "AlreadyExists" : "Conflict");
+    } else if (writes) {
         store(w, q->body);
     }
     if (!r->body)
