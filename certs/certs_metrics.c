@@ -24,10 +24,15 @@ static struct metrics_series actions[] = {
     CERTS_ACTIONS(X)
 #undef X
 };
-static struct metrics_family actions_family = METRICS_FAMILY(
-    "podflame_certificate_actions_total",
-    "What was done about certificates, by action; rotations are rotate_ca and sign_serving.",
-    METRICS_COUNTER, actions);
+static struct metrics_family actions_family = {
+    .name = "podflame_certificate_actions_total",
+    .help = "What was done about certificates; rotations are rotate_ca and sign_serving.",
+    .kind = METRICS_COUNTER,
+    .series = actions + 1, /* waiting is no action */
+    .n_series = CERTS_ACTION_COUNT - 1,
+    .registered = ATOMIC_FLAG_INIT,
+};
+_Static_assert(CERTS_WAIT == 0, "the first action is none");
 
 static struct metrics_series failures[1];
 static struct metrics_family failures_family = METRICS_FAMILY(

@@ -16,5 +16,6 @@ void server_metrics_count_refusal(unsigned http_status);
 
 void server_metrics_add_in_flight(int n);
 
-/* The last TLS alert that a client sent; those that refuse our certificate are counted. */
+/* The last TLS alert that a client sent; those that refuse our certificate are counted. API servers
+ * say so in every version of TLS; OpenSSL's alert in TLS 1.3 cannot be read. */
 void server_metrics_count_alert(int alert);
