@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/json_scan.h"
 
+#include "lib/json_plain.h"
 #include "lib/mem.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 enum state {
     VALUE,
@@ -52,78 +49,6 @@ static const char *refuse(struct json_scan *s, const char *at, const char *why)
 static const char *refuse_byte(struct json_scan *s, const char *at, const char *expected)
 {
     return refuse(s, at, *at == '\'' ? "single quote outside a string" : expected);
-}
-
-/* ---- runs of bytes that need no look ---- */
-
-static bool is_plain(char c)
-{
-    return (signed char)c >= ' ' && c != '"' && c != '\\';
-}
-
-#ifdef __SSE2__
-
-#define STEP ((ptrdiff_t)16)
-
-/* A bit for each byte that ends a string, starts an escape, or is not printable ASCII: as signed
- * bytes the latter are all below the blank. */
-static uint64_t find_special(const char *at)
-{
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-    __m128i special = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(' ')),
-                                   _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
-                                                _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
-
-    return (unsigned)_mm_movemask_epi8(special);
-}
-
-static size_t first_special(uint64_t found)
-{
-    return (size_t)__builtin_ctzll(found);
-}
-
-#else
-
-#define STEP       ((ptrdiff_t)8)
-#define EACH(byte) (0x0101010101010101ULL * (byte))
-
-/* The high bit of each such byte, the first one lowest; what is above the first may be wrong. */
-static uint64_t find_special(const char *at)
-{
-    const unsigned char *b = (const unsigned char *)at;
-    uint64_t word = 0, quote, slash;
-
-    for (ptrdiff_t i = STEP - 1; i >= 0; i--)
-        word = word << 8 | b[i];
-    quote = word ^ EACH('"');
-    slash = word ^ EACH('\\');
-    return (word | ((word - EACH(' ')) & ~word) | ((quote - EACH(1)) & ~quote) |
-            ((slash - EACH(1)) & ~slash)) &
-           EACH(0x80);
-}
-
-static size_t first_special(uint64_t found)
-{
-    return (size_t)__builtin_ctzll(found) / 8;
-}
-
-#endif
-
-static const char *skip_plain(const char *at, const char *end)
-{
-    for (; end - at >= STEP; at += STEP) {
-        uint64_t found = find_special(at);
-
-        if (found)
-            return at + first_special(found);
-        while (end - at >= 5 * STEP &&
-               (find_special(at + STEP) | find_special(at + 2 * STEP) |
-                find_special(at + 3 * STEP) | find_special(at + 4 * STEP)) == 0)
-            at += 4 * STEP;
-    }
-    while (at < end && is_plain(*at))
-        at++;
-    return at;
 }
 
 /* ---- keys ---- */
@@ -534,7 +459,7 @@ static const char *take_character(struct json_scan *s, const char *at, const cha
 static const char *take_string(struct json_scan *s, const char *at, const char *end)
 {
     for (;;) {
-        const char *stop = skip_plain(at, end);
+        const char *stop = json_skip_plain(at, end);
 
         if (s->in_key)
             add_to_key(s, at, (size_t)(stop - at));
