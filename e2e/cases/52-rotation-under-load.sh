@@ -7,4 +7,4 @@ out=$(e2e/bench/rotation-soak --seconds 75) || fail "$out"
 printf '%s\n' "$out"
 contains 'no call fails' "$out" ' 0 failed'
 cas=$(awk '/CAs have signed/ { print $1 }' <<<"$out")
-[ "$cas" -ge 3 ] || fail "only $cas CAs: nothing was rotated"
+[ "$cas" -ge 2 ] || fail "one CA all the time: nothing was rotated"
