@@ -136,7 +136,6 @@ static void configure(struct sampler *s, const struct sampler_options *options)
     else
         probe->rodata->scope = s->uses_cgroup ? RECORD_SCOPE_ALL : RECORD_SCOPE_MNTNS;
     memcpy((void *)probe->rodata->scope_mntns, options->mntns, sizeof(options->mntns));
-    (void)bpf_program__set_autoload(probe->progs.on_fork, options->by_pid);
     (void)bpf_map__set_max_entries(probe->maps.records, ring_bytes(s->n_cpus));
     (void)bpf_map__set_max_entries(probe->maps.unwind_rows, s->has_loop && options->n_unwind_rows
                                                                 ? options->n_unwind_rows
@@ -284,6 +283,8 @@ int sampler_start(struct sampler *s, enum result_reason *ret_reason, struct err 
     struct bpf_program *tick =
         s->has_loop ? s->probe->progs.on_tick : s->probe->progs.on_tick_by_pointers;
 
+    if (!s->probe->links.on_fork && sampler_follow_forks(s, ret_reason, e) < 0)
+        return e->code;
     for (int cpu = 0; cpu < s->n_cpus; cpu++) {
         if (s->events[cpu] < 0)
             continue;

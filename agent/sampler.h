@@ -34,7 +34,8 @@ int sampler_open(const struct sampler_options *options, sampler_fn on_record, vo
                  struct sampler **ret_sampler, enum result_reason *ret_reason,
                  struct err *e) WARN_UNUSED;
 
-/* by_pid: from now on the children of followed processes are followed too. */
+/* From now on children begin with the tables of their parents; by_pid: those of followed processes
+ * are followed too. sampler_start does it unless it was done before. */
 int sampler_follow_forks(struct sampler *s, enum result_reason *ret_reason,
                          struct err *e) WARN_UNUSED;
 int sampler_follow(struct sampler *s, pid_t pid, struct err *e) WARN_UNUSED;

@@ -146,14 +146,34 @@ int on_tick_by_pointers(struct bpf_perf_event_data *ctx)
                   is_new);
 }
 
+/* A child that is a process of its own, not a thread. */
+static __always_inline void inherit(struct task_struct *parent, struct task_struct *child)
+{
+    struct task_struct *parent_leader = BPF_CORE_READ(parent, group_leader);
+    struct task_struct *child_leader = BPF_CORE_READ(child, group_leader);
+
+    if (parent_leader == child_leader)
+        return;
+
+    __u32 child_pid = pid_of(child_leader);
+    struct address_space *former = bpf_map_lookup_elem(&address_spaces, &child_pid);
+
+    /* meet() counts on from a former owner of the pid. */
+    if (child_pid)
+        unwind_fork(pid_of(parent_leader), child_pid, former ? former->generation + 1 : 0);
+}
+
 /* parent, child */
 SEC("raw_tp/sched_process_fork")
 int on_fork(__u64 *ctx)
 {
     __u32 zero = 0;
+    struct task_struct *parent = (struct task_struct *)ctx[0];
+    struct task_struct *child = (struct task_struct *)ctx[1];
     struct record_counters *counts = bpf_map_lookup_elem(&counters, &zero);
 
-    if (counts)
-        scope_fork((struct task_struct *)ctx[0], (struct task_struct *)ctx[1], counts);
+    if (counts && scope == RECORD_SCOPE_PIDS)
+        scope_fork(parent, child, counts);
+    inherit(parent, child);
     return 0;
 }

@@ -110,15 +110,27 @@ static __always_inline __u32 unwind_by_pointers(void *ctx, struct record *r, __u
     return n;
 }
 
-/* The tables of the process; of its parent, while it runs its parent's image and is new. */
+/* NULL: the process is not known, or has another address space by now. */
 static __always_inline const struct unwind_space *unwind_space_of(const struct record *r)
 {
-    __u32 pid = r->pid, ppid = r->ppid;
+    __u32 pid = r->pid;
     const struct unwind_space *space = bpf_map_lookup_elem(&unwind_spaces, &pid);
 
-    if (space && space->generation == r->generation)
-        return space;
-    return r->flags & RECORD_FORKED ? bpf_map_lookup_elem(&unwind_spaces, &ppid) : NULL;
+    return space && space->generation == r->generation ? space : NULL;
+}
+
+/* A child has its parent's mappings until it changes them, and user space sees that later. */
+static __always_inline void unwind_fork(__u32 parent_pid, __u32 child_pid, __u32 child_generation)
+{
+    const struct unwind_space *parent = bpf_map_lookup_elem(&unwind_spaces, &parent_pid);
+
+    if (!parent)
+        return;
+
+    struct unwind_space space = *parent;
+
+    space.generation = child_generation;
+    (void)bpf_map_update_elem(&unwind_spaces, &child_pid, &space, BPF_ANY);
 }
 
 #ifdef __TARGET_ARCH_x86
