@@ -28,7 +28,7 @@ static int parse(const char *const *args, struct values *v, int *first, struct e
         { "flag", NULL, "be loud", CLI_FLAG, &v->flag, 0, 0 },
         { "text", "WORD", "a word", CLI_TEXT, &v->text, 0, 0 },
         { "number", "N", "a number", CLI_INT, &v->number, 1, 999 },
-        { "span", "TIME", "a life", CLI_SPAN, &v->span, 10, 20 * 86400 },
+        { "span", "TIME", "a life", CLI_SPAN, &v->span, 10, INT64_C(20) * 86400 },
         { "a-very-long-name-of-an-option", "SECONDS", "how long", CLI_DURATION, &v->seconds, 0, 0 },
         { 0 },
     };
