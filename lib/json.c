@@ -17,6 +17,17 @@ static const char *skip_string(const char *text, const char *end)
     return text < end ? text + 1 : end;
 }
 
+/* A string before a colon, in which json-c would see the end of the key; one that has a backslash
+ * and u0000 as its text is taken for such a one. */
+static bool is_key_with_nul(const char *string, const char *after, const char *end)
+{
+    const char *next = after;
+
+    while (next < end && strchr(" \t\r\n", *next))
+        next++;
+    return next < end && *next == ':' && memmem(string, (size_t)(after - string), "\\u0000", 6);
+}
+
 /* json-c takes NaN, Infinity and single quotes even when strict; JSON has no such bytes between its
  * strings. NULL, or where the first of them stands. */
 static const char *find_foreign(const char *text, size_t len)
@@ -24,7 +35,11 @@ static const char *find_foreign(const char *text, size_t len)
     for (const char *at = text, *end = text + len; at < end;) {
         if (!*at || !strchr(" \t\r\n{}[]:,\"+-.0123456789Eaeflnrstu", *at))
             return at;
-        at = *at == '"' ? skip_string(at + 1, end) : at + 1;
+        const char *after = *at == '"' ? skip_string(at + 1, end) : at + 1;
+
+        if (*at == '"' && is_key_with_nul(at, after, end))
+            return at;
+        at = after;
     }
     return NULL;
 }

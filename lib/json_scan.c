@@ -404,6 +404,8 @@ static const char *take_hex(struct json_scan *s, const char *at, const char *end
     bool is_low = s->code >= 0xdc00 && s->code < 0xe000;
     if (is_low != (s->high != 0))
         return refuse(s, at, "half of a surrogate pair");
+    if (s->in_key && s->code == 0)
+        return refuse(s, at, "NUL in a key"); /* json-c would end the key there */
     s->state = is_high ? SECOND_SLASH : STRING;
     if (is_high)
         s->high = s->code;

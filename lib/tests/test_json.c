@@ -33,6 +33,7 @@ static const struct {
     { "comment", "{/* */}", NULL },
     { "upper case literal", "TRUE", NULL },
     { "leading zero", "[01]", NULL },
+    { "NUL in a key", "{\"a\\u0000\" :1}", NULL },
     { "not a number", "[NaN]", NULL },
     { "infinite", "[-Infinity]", NULL },
     { "key in single quotes", "{'a':1}", NULL },

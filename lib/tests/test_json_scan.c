@@ -109,6 +109,7 @@ static const struct {
     { "hexadecimal", "[0x10]", "JSON: ',' or ']' is expected" },
     { "unknown escape", "[\"\\x\"]", "JSON: unknown escape in a string at byte 3" },
     { "bad \\u", "[\"\\u00g0\"]", "JSON: \\u is not followed by four digits" },
+    { "NUL in a key", "{\"a\\u0000\":2}", "JSON: NUL in a key" },
     { "high half alone", "[\"\\ud83d\"]", "JSON: half of a surrogate pair" },
     { "high half and an escape", "[\"\\ud83d\\n\"]", "JSON: half of a surrogate pair" },
     { "high half twice", "[\"\\ud83d\\ud83d\"]", "JSON: half of a surrogate pair" },
@@ -188,7 +189,7 @@ static void wanted_values_are_kept(void **state)
           "[{\"name\":[1, \"\\u00e9\\\"\"],\"a\":{}},\"n\\n\",null]",
           { [A] = JSON_NULL, [INNER] = JSON_OBJECT, [NAME] = JSON_STRING, [SPEC] = JSON_OBJECT } },
         { "{\"\\u0061\":\"" TEXT64 TEXT64 "\"}", "[\"" TEXT64 TEXT64 "\"]", { [A] = JSON_STRING } },
-        { "{\"a\\u0000\":1,\"aa\":2,"
+        { "{\"a\\u0001\":1,\"aa\":2,"
           "\"" TEXT64 "a\":3}",
           "[]",
           { 0 } },
