@@ -17,15 +17,19 @@ static const char *skip_string(const char *text, const char *end)
     return text < end ? text + 1 : end;
 }
 
-/* A string before a colon, in which json-c would see the end of the key; one that has a backslash
- * and u0000 as its text is taken for such a one. */
+/* A string before a colon, in which json-c would see the end of the key. */
 static bool is_key_with_nul(const char *string, const char *after, const char *end)
 {
     const char *next = after;
 
     while (next < end && strchr(" \t\r\n", *next))
         next++;
-    return next < end && *next == ':' && memmem(string, (size_t)(after - string), "\\u0000", 6);
+    if (next == end || *next != ':')
+        return false;
+    for (; (string = memchr(string, '\\', (size_t)(after - string))); string += 2)
+        if (after - string >= 6 && memcmp(string, "\\u0000", 6) == 0)
+            return true;
+    return false;
 }
 
 /* json-c takes NaN, Infinity and single quotes even when strict; JSON has no such bytes between its

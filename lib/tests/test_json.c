@@ -34,6 +34,7 @@ static const struct {
     { "upper case literal", "TRUE", NULL },
     { "leading zero", "[01]", NULL },
     { "NUL in a key", "{\"a\\u0000\" :1}", NULL },
+    { "a backslash and u0000 in a key", "{\"\\\\u0000\":1}", "{\"\\\\u0000\":1}" },
     { "not a number", "[NaN]", NULL },
     { "infinite", "[-Infinity]", NULL },
     { "key in single quotes", "{'a':1}", NULL },
