@@ -25,7 +25,8 @@ say  = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 LIBS_operator := libmicrohttpd gnutls libcurl json-c openssl zlib yaml-0.1
 LIBS_agent    := libbpf libelf zlib json-c openssl
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
-          -Wimplicit-fallthrough -Wnull-dereference -Wcast-align -Wundef -Wno-sign-conversion -Wno-unknown-warning-option -Wno-format-truncation
+          -Wimplicit-fallthrough -Wnull-dereference -Wcast-align -Wundef -Wno-sign-conversion \
+          $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option) -Wno-format-truncation
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
 ifeq ($(shell uname -m),x86_64)
 HARDEN += -fcf-protection

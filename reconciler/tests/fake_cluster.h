@@ -131,6 +131,7 @@ static inline void fake_merge(struct json_object *to, struct json_object *patch)
 static inline void fake_set_status(struct fake_cluster *c, struct fake_object *o,
                                    const char *status)
 {
+    assert(o);
     json_set(o->json, "status", fake_json(status));
     fake_told(c, o, "MODIFIED");
 }

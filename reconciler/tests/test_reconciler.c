@@ -142,6 +142,7 @@ static void assert_reason(struct world *w, const char *name, const char *reason)
 {
     lock(w);
     struct fake_object *o = fake_find(w->cluster, FAKE_PODFLAME, "shop", name);
+    assert(o);
     struct json_object *conditions = json_get_array(o->json, "status.conditions");
     const char *got = json_get_str(json_object_array_get_idx(conditions, 0), "reason");
     assert_string_equal(got, reason);
@@ -250,6 +251,7 @@ static void wait_message(struct world *w, const char *name, const char *part)
     for (int ms = 0; ms < WAIT_MS && !found; ms += 5) {
         lock(w);
         struct fake_object *o = fake_find(w->cluster, FAKE_PODFLAME, "shop", name);
+        assert(o);
         struct json_object *conditions = json_get_array(o->json, "status.conditions");
         const char *message =
             conditions ? json_get_str(json_object_array_get_idx(conditions, 0), "message") : NULL;
