@@ -629,7 +629,7 @@ function showHeader() {
     fact('CPU', `${(taken / header.frequency / (header.duration_ms / 1000)).toFixed(2)} cores`, 'CPU time that the target used on average: samples ÷ rate ÷ duration');
   if (header.processes > 0) fact('Processes', count(header.processes), 'Processes that were seen running');
   fact('Lost', share(lost), 'Samples that could not be kept because a buffer was full; they are not in the graph', isNotable(lost));
-  fact('Truncated', share(truncated), 'Samples whose outer callers could not be found; they start with a [truncated] frame', isNotable(truncated));
+  fact('Truncated', share(truncated), 'Samples whose outer callers could not be found; they start with a frame that says why, such as [truncated: caller in no code]', isNotable(truncated));
   fact('Unknown', share(unknown), 'Samples with a frame that has no name; it is shown as [module+address]', isNotable(unknown));
   fact('Pruned', prunedSamples > 0 ? `${share(prunedSamples)}${prunedFrames > 0 ? `, ${plural(prunedFrames, 'frame')}` : ''}` : '0',
     'Samples whose innermost frames were merged into [pruned] to keep this page small; they still count for their callers', isNotable(prunedSamples));

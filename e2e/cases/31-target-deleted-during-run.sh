@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 new_namespace
 pod hot 'app=/hot'
-podflame x 'targetPod: hot' 'duration: 10m'
+podflame x 'targetPod: hot' 'duration: 10m' 'frequency: 499'
 wait_phase x Running 30
 wait_agent_running "$(uid x)" 30
 sleep 4
