@@ -47,11 +47,11 @@ CFLAGS_ALL = -std=gnu17 -D_GNU_SOURCE -I. -I$(OUT) -MMD -MP $(WARN) -ffile-prefi
 sources       = $(sort $(foreach d,$(1),$(wildcard $(d)/*.c)))
 SRC_lib      := $(call sources,lib lib/podflame)
 SRC_operator := $(SRC_lib) $(call sources,lib/kube webhook reconciler certs)
-SRC_agent    := $(SRC_lib) $(call sources,agent agent/runtimes agent/flame)
+SRC_agent    := $(SRC_lib) $(call sources,agent agent/runtimes agent/symbols agent/flame)
 ASM_agent    := $(wildcard agent/flame/*.S)
 BPF          := $(wildcard agent/bpf/*.bpf.c)
 SKEL         := $(BPF:%.bpf.c=$(OUT)/%.skel.h)
-TEST_DIRS    := lib lib/kube lib/podflame webhook reconciler certs agent agent/flame
+TEST_DIRS    := lib lib/kube lib/podflame webhook reconciler certs agent agent/symbols agent/flame
 TESTS        := $(sort $(wildcard $(TEST_DIRS:%=%/tests/test_*.c)))
 FUZZERS      := $(sort $(filter-out lib/fuzz/fuzz_replay.c,$(wildcard $(TEST_DIRS:%=%/fuzz/fuzz_*.c))))
 objects       = $(patsubst %.S,$(OUT)/%.o,$(patsubst %.c,$(OUT)/%.o,$(1)))

@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "agent/elf_image.h"
+#include "agent/symbols/elf_image.h"
 #include "agent/proc_maps.h"
 
 #include <stdbool.h>

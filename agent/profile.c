@@ -2,9 +2,9 @@
 #include "agent/profile.h"
 
 #include "agent/images.h"
-#include "agent/names.h"
 #include "agent/process.h"
 #include "agent/stacks.h"
+#include "agent/symbols/names.h"
 #include "lib/cleanup.h"
 #include "lib/mem.h"
 
@@ -136,10 +136,21 @@ int64_t profile_samples(const struct profile *p)
 /* What the last step needs for each stack. */
 struct build {
     const struct profile *profile;
-    const struct name *names;
+    const struct names *names;
     struct flame *flame;
     struct result_profile *result;
+    struct flame_frame *frames; /* the stack at hand */
+    size_t n, room;
 };
+
+static void push(struct build *b, const char *name, enum flame_kind kind)
+{
+    if (b->n == b->room) {
+        b->room = b->room ? b->room * 2 : 256;
+        b->frames = mem_grow(b->frames, b->room, sizeof(*b->frames));
+    }
+    b->frames[b->n++] = (struct flame_frame){ name, kind };
+}
 
 /* A run of frames that the kernel does not name says no more than one of them. */
 static bool repeats(const struct name *name, const struct flame_frame *last)
@@ -153,7 +164,7 @@ static bool repeats(const struct name *name, const struct flame_frame *last)
 static uint32_t find_bottom(const struct build *b, const struct stack *stack)
 {
     for (uint32_t i = stack->n; i > 0; i--) {
-        if (b->names[stack->places[i - 1]].is_bottom)
+        if (names_at(b->names, stack->places[i - 1])->names[0].is_bottom)
             return i - 1;
     }
     return UINT32_MAX;
@@ -173,33 +184,35 @@ static const char *cut_text(uint32_t stop)
 
 static void build_stack(void *arg, const struct stack *stack)
 {
-    const struct build *b = arg;
+    struct build *b = arg;
     const struct process *process = processes_at(b->profile->processes, stack->process);
-    struct flame_frame frames[FRAMES_MAX + 2];
     char title[RECORD_COMM_SIZE + 16];
     uint32_t bottom = stack->cut & BY_POINTERS ? find_bottom(b, stack) : UINT32_MAX;
     uint32_t stop = stack->cut & ~(uint32_t)BY_POINTERS;
-    bool whole = bottom != UINT32_MAX;
-    size_t n = 0;
+    bool whole = bottom != UINT32_MAX, known = false;
 
     (void)snprintf(title, sizeof(title), "%s (%d)", process->comm, process->pid);
-    frames[n++] = (struct flame_frame){ title, FLAME_PROCESS };
+    b->n = 0;
+    push(b, title, FLAME_PROCESS);
     if (stop != RECORD_STOP_END && !whole) {
-        frames[n++] = (struct flame_frame){ cut_text(stop), FLAME_NOTE };
+        push(b, cut_text(stop), FLAME_NOTE);
         b->result->truncated += (int64_t)stack->count;
     }
     for (uint32_t i = whole ? bottom : 0; i < stack->n; i++) {
-        const struct name *name = &b->names[stack->places[i]];
+        const struct name_chain *chain = names_at(b->names, stack->places[i]);
 
-        if (!repeats(name, &frames[n - 1]))
-            frames[n++] = (struct flame_frame){ name->text, name->kind };
+        known = chain->names[0].known;
+        for (size_t j = 0; j < chain->n; j++) {
+            if (!repeats(&chain->names[j], &b->frames[b->n - 1]))
+                push(b, chain->names[j].text, chain->names[j].kind);
+        }
     }
-    if (stack->n == 0 || !b->names[stack->places[stack->n - 1]].known)
+    if (!known)
         b->result->unknown += (int64_t)stack->count;
-    flame_add(b->flame, frames, n, stack->count);
+    flame_add(b->flame, b->frames, b->n, stack->count);
 }
 
-static void list_runtimes(const struct name *names, uint32_t n, struct result_profile *result)
+static void list_runtimes(const struct names *names, uint32_t n, struct result_profile *result)
 {
     static const struct {
         enum flame_kind kind;
@@ -211,7 +224,7 @@ static void list_runtimes(const struct name *names, uint32_t n, struct result_pr
         bool seen = false;
 
         for (uint32_t j = 0; j < n && !seen; j++)
-            seen = names[j].kind == runtimes[i].kind;
+            seen = names_at(names, j)->names[0].kind == runtimes[i].kind;
         if (seen)
             (void)snprintf(result->runtimes[used++], sizeof(result->runtimes[0]), "%s",
                            runtimes[i].name);
@@ -235,15 +248,16 @@ struct flame *profile_finish(struct profile *p, struct result_profile *result)
     for (uint32_t i = 0; i < processes_count(p->processes); i++)
         process_open_late_perf_map(processes_at(p->processes, i));
 
-    struct name *names = names_resolve(p->stacks, p->images, p->processes);
+    struct names *names = names_resolve(p->stacks, p->images, p->processes);
     struct flame *flame = flame_new();
-    struct build build = { p, names, flame, result };
+    struct build build = { .profile = p, .names = names, .flame = flame, .result = result };
 
     result->samples = p->samples;
     result->lost += p->lost;
     result->processes = count_processes(p->processes);
     stacks_each(p->stacks, build_stack, &build);
     list_runtimes(names, n, result);
-    names_free(names, n);
+    names_free(names);
+    free(build.frames);
     return flame;
 }

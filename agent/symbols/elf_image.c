@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/elf_image.h"
+#include "agent/symbols/elf_image.h"
 
 #include "lib/cleanup.h"
 #include "lib/mem.h"

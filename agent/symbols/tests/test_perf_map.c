@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/perf_map.h"
+#include "agent/symbols/perf_map.h"
 
 #include "lib/buf.h"
 

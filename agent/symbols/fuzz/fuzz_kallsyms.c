@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/kallsyms.h"
+#include "agent/symbols/kallsyms.h"
 #include "lib/fuzz/fuzz.h"
 
 /* A query is named by a symbol that starts at or before it, and only when addresses were shown. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/names.h"
+#include "agent/symbols/names.h"
 
-#include "agent/kallsyms.h"
-#include "agent/perf_map.h"
+#include "agent/symbols/image_names.h"
+#include "agent/symbols/kallsyms.h"
+#include "agent/symbols/perf_map.h"
 #include "lib/cleanup.h"
 #include "lib/mem.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,11 @@ struct item {
     struct place place;
     uint32_t number;
     uint64_t addr; /* as the owner's symbols count: vaddr, runtime or kernel address */
+};
+
+struct names {
+    struct name_chain *chains; /* by the number of the place */
+    uint32_t n;
 };
 
 static int compare_items(const void *a, const void *b)
@@ -28,9 +35,10 @@ static int compare_items(const void *a, const void *b)
     return x->addr < y->addr ? -1 : x->addr > y->addr;
 }
 
-static void set(struct name *name, char *text, enum flame_kind kind, bool known)
+static void add_unknown(struct name_chain *chain, char *text, enum flame_kind kind)
 {
-    *name = (struct name){ text, kind, known, false };
+    name_chain_add(chain, text, kind);
+    chain->names[0].known = false;
 }
 
 /* Where threads of C libraries and of Go begin. They keep no frame pointer, or a wrong one. */
@@ -60,7 +68,7 @@ static bool is_bottom(const char *name)
     return false;
 }
 
-static void name_kernel(const struct item *items, size_t n, struct name *names)
+static void name_kernel(const struct item *items, size_t n, struct name_chain *chains)
 {
     _cleanup_fclose_ FILE *in = fopen("/proc/kallsyms", "re");
     _cleanup_free_ struct kallsyms_query *queries = mem_array(n, sizeof(*queries));
@@ -70,37 +78,38 @@ static void name_kernel(const struct item *items, size_t n, struct name *names)
     if (in)
         (void)kallsyms_name(in, queries, n);
     for (size_t i = 0; i < n; i++) {
-        bool known = *queries[i].name;
+        struct name_chain *chain = &chains[items[i].number];
 
-        set(&names[items[i].number], mem_strdup(known ? queries[i].name : "[kernel]"), FLAME_KERNEL,
-            known);
+        if (*queries[i].name)
+            name_chain_add(chain, mem_strdup(queries[i].name), FLAME_KERNEL);
+        else
+            add_unknown(chain, mem_strdup("[kernel]"), FLAME_KERNEL);
     }
 }
 
 static void name_image(const struct image *image, const struct item *items, size_t n,
-                       struct name *names)
+                       struct name_chain *chains)
 {
-    _cleanup_free_ struct elf_query *queries = mem_array(n, sizeof(*queries));
+    _cleanup_free_ struct name_query *queries = mem_array(n, sizeof(*queries));
 
     for (size_t i = 0; i < n; i++)
         queries[i].vaddr = items[i].addr;
-    if (image->fd >= 0)
-        elf_image_name(image->fd, &image->elf, queries, n);
+    image_names_find(image, queries, n);
     for (size_t i = 0; i < n; i++) {
-        struct name *name = &names[items[i].number];
+        struct name_chain *chain = &chains[items[i].number];
 
-        if (queries[i].name) {
-            set(name, queries[i].name, image->elf.has_go ? FLAME_GO : FLAME_NATIVE, true);
-            name->is_bottom = is_bottom(name->text);
-            continue;
-        }
-        set(name, mem_printf("[%s+0x%llx]", image->name, (unsigned long long)items[i].addr),
-            FLAME_UNKNOWN, false);
+        *chain = queries[i].chain;
+        if (chain->n == 0)
+            add_unknown(chain,
+                        mem_printf("[%s+0x%llx]", image->name, (unsigned long long)items[i].addr),
+                        FLAME_UNKNOWN);
+        else
+            chain->names[0].is_bottom = is_bottom(chain->names[0].text);
     }
 }
 
 static void name_jit(const struct process *process, const struct item *items, size_t n,
-                     struct name *names)
+                     struct name_chain *chains)
 {
     _cleanup_free_ struct perf_map_query *queries = mem_array(n, sizeof(*queries));
     int fd = process->perf_map_fd < 0 ? -1 : dup(process->perf_map_fd);
@@ -115,22 +124,22 @@ static void name_jit(const struct process *process, const struct item *items, si
         (void)close(fd);
     }
     for (size_t i = 0; i < n; i++) {
-        struct name *name = &names[items[i].number];
+        struct name_chain *chain = &chains[items[i].number];
 
         if (queries[i].name)
-            set(name, queries[i].name, FLAME_JIT, true);
+            name_chain_add(chain, queries[i].name, FLAME_JIT);
         else
-            set(name, mem_printf("[anon+0x%llx]", (unsigned long long)items[i].addr), FLAME_UNKNOWN,
-                false);
+            add_unknown(chain, mem_printf("[anon+0x%llx]", (unsigned long long)items[i].addr),
+                        FLAME_UNKNOWN);
     }
 }
 
-static void name_unknown(const struct item *items, size_t n, struct name *names)
+static void name_unknown(const struct item *items, size_t n, struct name_chain *chains)
 {
     for (size_t i = 0; i < n; i++)
-        set(&names[items[i].number],
-            mem_printf("[unknown+0x%llx]", (unsigned long long)items[i].addr), FLAME_UNKNOWN,
-            false);
+        add_unknown(&chains[items[i].number],
+                    mem_printf("[unknown+0x%llx]", (unsigned long long)items[i].addr),
+                    FLAME_UNKNOWN);
 }
 
 /* Offsets into files become the addresses of their symbols. */
@@ -144,13 +153,15 @@ static uint64_t symbol_addr(const struct place *place, struct images *images)
     return place->addr;
 }
 
-struct name *names_resolve(const struct stacks *stacks, struct images *images,
-                           const struct processes *processes)
+struct names *names_resolve(const struct stacks *stacks, struct images *images,
+                            const struct processes *processes)
 {
     uint32_t n = stacks_n_places(stacks);
     _cleanup_free_ struct item *items = mem_array(n, sizeof(*items));
-    struct name *names = mem_array(n, sizeof(*names));
+    struct names *names = mem_zalloc(sizeof(*names));
 
+    names->n = n;
+    names->chains = mem_array(n, sizeof(*names->chains));
     for (uint32_t i = 0; i < n; i++) {
         struct place place = stacks_place_at(stacks, i);
 
@@ -165,20 +176,29 @@ struct name *names_resolve(const struct stacks *stacks, struct images *images,
              to++)
             ;
         if (first.space == PLACE_KERNEL)
-            name_kernel(items + from, to - from, names);
+            name_kernel(items + from, to - from, names->chains);
         else if (first.space == PLACE_IMAGE)
-            name_image(images_get(images, first.owner), items + from, to - from, names);
+            name_image(images_get(images, first.owner), items + from, to - from, names->chains);
         else if (first.space == PLACE_JIT)
-            name_jit(processes_at(processes, first.owner), items + from, to - from, names);
+            name_jit(processes_at(processes, first.owner), items + from, to - from, names->chains);
         else
-            name_unknown(items + from, to - from, names);
+            name_unknown(items + from, to - from, names->chains);
     }
     return names;
 }
 
-void names_free(struct name *names, uint32_t n)
+const struct name_chain *names_at(const struct names *names, uint32_t place)
 {
-    for (uint32_t i = 0; names && i < n; i++)
-        free(names[i].text);
+    assert(place < names->n);
+    return &names->chains[place];
+}
+
+void names_free(struct names *names)
+{
+    if (!names)
+        return;
+    for (uint32_t i = 0; i < names->n; i++)
+        name_chain_release(&names->chains[i]);
+    free(names->chains);
     free(names);
 }

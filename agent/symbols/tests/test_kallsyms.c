@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/kallsyms.h"
+#include "agent/symbols/kallsyms.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/elf_image.h"
+#include "agent/symbols/elf_image.h"
 #include "lib/fuzz/fuzz.h"
 
 /* Counts stay in bounds, and so do names. */

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * image_names: the names of an image's addresses, from all that its files offer.
+ */
+#pragma once
+
+#include "agent/images.h"
+#include "agent/symbols/name_chain.h"
+
+#include <stddef.h>
+
+/* @queries are sorted by vaddr. What nothing names keeps an empty chain. */
+void image_names_find(const struct image *image, struct name_query *queries, size_t n_queries);
