@@ -78,6 +78,18 @@ int ca_set_read(struct kube_client *client, const char *ns, const char *name, st
     return 0;
 }
 
+/* As data, not as stringData: what a person has put around a PEM need not be UTF-8. */
+static void add_text(struct json_object *data, const char *key, const char *text)
+{
+    _cleanup_buf_ struct buf base64 = BUF_INIT(2UL * CERTS_PEM_MAX);
+
+    if (!text || base64_encode(text, strlen(text), &base64) < 0)
+        return; /* none is longer than CERTS_PEM_MAX */
+    json_set_str(data, key, buf_str(&base64));
+    if (base64.data)
+        explicit_bzero(base64.data, base64.size);
+}
+
 static int write_body(const char *name, const struct ca_set *set, struct buf *out)
 {
     _cleanup_json_ struct json_object *secret = json_object_new_object();
@@ -91,12 +103,12 @@ static int write_body(const char *name, const struct ca_set *set, struct buf *ou
     json_set_str(metadata, "name", name);
     json_set_str(metadata, "resourceVersion", set->version);
     json_set_str(json_add_object(metadata, "labels"), "app.kubernetes.io/name", "podflame");
-    struct json_object *data = json_add_object(secret, "stringData");
-    json_set_str(data, "tls.crt", set->current.cert_pem);
-    json_set_str(data, "tls.key", set->current.key_pem);
-    json_set_str(data, "next.crt", set->next.cert_pem);
-    json_set_str(data, "next.key", set->next.key_pem);
-    json_set_str(data, "previous.crt", set->previous_pem);
+    struct json_object *data = json_add_object(secret, "data");
+    add_text(data, "tls.crt", set->current.cert_pem);
+    add_text(data, "tls.key", set->current.key_pem);
+    add_text(data, "next.crt", set->next.cert_pem);
+    add_text(data, "next.key", set->next.key_pem);
+    add_text(data, "previous.crt", set->previous_pem);
     if (set->previous_pem) {
         rfc3339_format(set->previous_until, until);
         json_set_str(json_add_object(metadata, "annotations"), PREVIOUS_UNTIL, until);

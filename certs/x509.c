@@ -193,6 +193,8 @@ static int ca_load(const struct cert_pair *ca, X509 **ret_cert, EVP_PKEY **ret_k
         return openssl_failed("the key of the CA cannot be read", e);
     if (X509_check_ca(cert) != 1)
         return err_set(e, -EINVAL, "the certificate is not a CA");
+    if (!(X509_get_extended_key_usage(cert) & (XKU_SSL_SERVER | XKU_ANYEKU))) /* all: not limited */
+        return err_set(e, -EINVAL, "the CA is not for servers, says its extended key usage");
     if (X509_check_private_key(cert, key) != 1)
         return openssl_failed("the key is not that of the CA certificate", e);
     if (!signs_for(key, cert, EVP_sha256()))

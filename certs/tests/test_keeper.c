@@ -14,8 +14,6 @@
 #include "lib/kube/config.h"
 #include "lib/kube/tests/fake_api.h"
 
-#include <json-c/linkhash.h>
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,20 +65,8 @@ static bool is_version_of(struct json_object *body, struct json_object *stored)
     return !is || strcmp(is, json_get_str(stored, "metadata.resourceVersion")) == 0;
 }
 
-/* stringData becomes data, as in the real one. */
 static void store_secret(struct world *w, struct json_object *body)
 {
-    struct json_object *data = json_add_object(body, "data");
-
-    json_object_object_foreach(json_get(body, "stringData"), key, value)
-    {
-        _cleanup_buf_ struct buf text = BUF_INIT(1 << 20);
-        const char *plain = json_object_get_string(value);
-
-        assert_int_equal(base64_encode(plain, strlen(plain), &text), 0);
-        json_set_str(data, key, buf_str(&text));
-    }
-    json_object_object_del(body, "stringData");
     json_put(w->secret);
     w->secret = body;
     new_version(w, body);
@@ -334,6 +320,24 @@ static void garbage_costs_nothing(void **state)
     seconds(w, 60);
 }
 
+/* People put notes around a PEM; in any encoding. */
+static void text_around_a_ca_costs_nothing(void **state)
+{
+    struct world *w = *state;
+    _cleanup_buf_ struct buf text = BUF_INIT(1 << 20), base64 = BUF_INIT(1 << 20);
+
+    bootstrap(w);
+    assert_int_equal(buf_add_str(&text, "M\xfcller's CA:\n"), 0);
+    struct json_object *data = json_get(w->secret, "data");
+    const char *was = json_object_get_string(json_get_key(data, "tls.crt"));
+    assert_int_equal(base64_decode(was, strlen(was), &text), 0);
+    assert_int_equal(base64_encode(text.data, text.len, &base64), 0);
+    json_set_str(data, "tls.crt", buf_str(&base64));
+    new_version(w, w->secret);
+    seconds(w, 100);
+    assert_int_equal(w->done[CERTS_MAKE_CA], 1);
+}
+
 static void a_spoilt_bundle_is_right_after_one_check(void **state)
 {
     static const char *const values[] = { NULL, "", "bm90aGluZw==", "not base64!" };
@@ -449,6 +453,7 @@ int main(void)
         TEST(leaders_come_and_go),
         TEST(a_deleted_secret_costs_nothing),
         TEST(garbage_costs_nothing),
+        TEST(text_around_a_ca_costs_nothing),
         TEST(a_spoilt_bundle_is_right_after_one_check),
         TEST(without_a_webhook_the_rest_goes_on),
         TEST(an_api_server_that_fails_is_outlived),

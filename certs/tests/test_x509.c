@@ -80,6 +80,27 @@ static const char ed25519_key[] =
     "MC4CAQAwBQYDK2VwBCIEIPcYqf82XbqAA3kC47nNIvLLm9b+JyjeZLs79Gcd+OXX\n"
     "-----END PRIVATE KEY-----\n";
 
+/* A CA whose certificates are for clients alone: an API server refuses its leaves. */
+static const char clients_cert[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBwDCCAWagAwIBAgIUaD5nmvl46U0QScZhTGeXyOHclW0wCgYIKoZIzj0EAwIw\n"
+    "MTERMA8GA1UECgwIcG9kZmxhbWUxHDAaBgNVBAMME3BvZGZsYW1lLXdlYmhvb2st\n"
+    "Y2EwIBcNMjYxMTIzMDY1MjUyWhgPMjEyNjEwMzAwNjUyNTJaMDExETAPBgNVBAoM\n"
+    "CHBvZGZsYW1lMRwwGgYDVQQDDBNwb2RmbGFtZS13ZWJob29rLWNhMFkwEwYHKoZI\n"
+    "zj0CAQYIKoZIzj0DAQcDQgAEr3/3Fr19oFyf3S1gkg3ZbGUyAg0aBaPbKPAhxKOw\n"
+    "cbqFYPwiC8zt8+6SFUVdD9WoyO+uW6+koIZOVsSlbAbFUKNaMFgwEgYDVR0TAQH/\n"
+    "BAgwBgEB/wIBADAOBgNVHQ8BAf8EBAMCAQYwEwYDVR0lBAwwCgYIKwYBBQUHAwIw\n"
+    "HQYDVR0OBBYEFApmMU2K4wGz3wE3/H55/yNbgZgIMAoGCCqGSM49BAMCA0gAMEUC\n"
+    "ICUHeo9pZDhmFOmG2GAmYyLYnx5Tj7EJAAxhIT32ynTGAiEA+eYjTOV2DCtA4gSx\n"
+    "hXYKE/+Dgc2rcLTw4uzKGU5yN8o=\n"
+    "-----END CERTIFICATE-----\n";
+static const char clients_key[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgI5duSocYhnwWYtX+\n"
+    "rLiKo+9l2c+uf+csQa+Bap0UJgmhRANCAASvf/cWvX2gXJ/dLWCSDdlsZTICDRoF\n"
+    "o9so8CHEo7BxuoVg/CILzO3z7pIVRV0P1ajI765br6Sghk5WxKVsBsVQ\n"
+    "-----END PRIVATE KEY-----\n";
+
 static void an_unusable_ca_is_refused_with_the_reason(void **state)
 {
     _cleanup_cert_pair_ struct cert_pair ca = { 0 }, other = { 0 }, leaf = { 0 }, got = { 0 };
@@ -107,6 +128,7 @@ static void an_unusable_ca_is_refused_with_the_reason(void **state)
           now,
           "cannot sign" },
         { "key with a broken private half", { ca.cert_pem, broken_key }, now, "cannot sign" },
+        { "CA of clients", { (char *)clients_cert, (char *)clients_key }, now, "not for servers" },
         { "a leaf", { leaf.cert_pem, leaf.key_pem }, now, "not a CA" },
         { "expired", { ca.cert_pem, ca.key_pem }, now + 2 * DAY, "expired" },
         { "from the future", { ca.cert_pem, ca.key_pem }, now - DAY, "not valid yet" },
