@@ -129,7 +129,6 @@ static int open_sampler(const struct run_options *options, const struct target_p
     bool by_pid = target->pid > 0;
     _cleanup_close_ int cgroup_fd = -1;
     _cleanup_sampler_ struct sampler *s = NULL;
-    struct unwind_maps maps;
     struct sampler_options sampling = { .frequency = options->frequency, .by_pid = by_pid };
 
     if (!by_pid) {
@@ -143,8 +142,10 @@ static int open_sampler(const struct run_options *options, const struct target_p
     sampling.n_unwind_rows = unwind_tables_room(profile_tables(profile));
     if (sampler_open(&sampling, on_record, profile, &s, ret_reason, e) < 0)
         return e->code;
-    if (sampler_unwind_maps(s, &maps) &&
-        unwind_tables_attach(profile_tables(profile), &maps, e) < 0) {
+
+    struct unwind_maps maps = sampler_unwind_maps(s);
+
+    if (unwind_tables_attach(profile_tables(profile), &maps, e) < 0) {
         *ret_reason = RESULT_INTERNAL;
         return e->code;
     }

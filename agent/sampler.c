@@ -29,7 +29,6 @@ struct sampler {
     int *events;             /* of each CPU; -1 where the CPU is offline */
     int n_cpus;
     bool uses_cgroup;
-    bool has_loop; /* bpf_loop(): the tables can be used */
     sampler_fn on_record;
     void *arg;
 };
@@ -137,11 +136,8 @@ static void configure(struct sampler *s, const struct sampler_options *options)
         probe->rodata->scope = s->uses_cgroup ? RECORD_SCOPE_ALL : RECORD_SCOPE_MNTNS;
     memcpy((void *)probe->rodata->scope_mntns, options->mntns, sizeof(options->mntns));
     (void)bpf_map__set_max_entries(probe->maps.records, ring_bytes(s->n_cpus));
-    (void)bpf_map__set_max_entries(probe->maps.unwind_rows, s->has_loop && options->n_unwind_rows
-                                                                ? options->n_unwind_rows
-                                                                : 1);
-    (void)bpf_program__set_autoload(probe->progs.on_tick, s->has_loop);
-    (void)bpf_program__set_autoload(probe->progs.on_tick_by_pointers, !s->has_loop);
+    (void)bpf_map__set_max_entries(probe->maps.unwind_rows,
+                                   options->n_unwind_rows ? options->n_unwind_rows : 1);
 }
 
 static int load(struct sampler *s, enum result_reason *ret_reason, struct err *e)
@@ -186,7 +182,6 @@ static int open_all(struct sampler *s, const struct sampler_options *options,
     s->probe = probe__open();
     if (!s->probe)
         return err_set(e, -errno, "open the BPF programs: %s", err_text(errno));
-    s->has_loop = libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_loop, NULL) == 1;
     configure(s, options);
     if (load(s, ret_reason, e) < 0)
         return e->code;
@@ -266,29 +261,25 @@ size_t sampler_forget_dead(struct sampler *s, bool (*alive)(pid_t pid))
     return n_left;
 }
 
-bool sampler_unwind_maps(const struct sampler *s, struct unwind_maps *ret_maps)
+struct unwind_maps sampler_unwind_maps(const struct sampler *s)
 {
-    *ret_maps = (struct unwind_maps){
+    return (struct unwind_maps){
         .rows = bpf_map__fd(s->probe->maps.unwind_rows),
         .rules = bpf_map__fd(s->probe->maps.unwind_rules),
         .mappings = bpf_map__fd(s->probe->maps.unwind_mappings),
         .spaces = bpf_map__fd(s->probe->maps.unwind_spaces),
         .n_rows = bpf_map__max_entries(s->probe->maps.unwind_rows),
     };
-    return s->has_loop;
 }
 
 int sampler_start(struct sampler *s, enum result_reason *ret_reason, struct err *e)
 {
-    struct bpf_program *tick =
-        s->has_loop ? s->probe->progs.on_tick : s->probe->progs.on_tick_by_pointers;
-
     if (!s->probe->links.on_fork && sampler_follow_forks(s, ret_reason, e) < 0)
         return e->code;
     for (int cpu = 0; cpu < s->n_cpus; cpu++) {
         if (s->events[cpu] < 0)
             continue;
-        s->ticks[cpu] = bpf_program__attach_perf_event(tick, s->events[cpu]);
+        s->ticks[cpu] = bpf_program__attach_perf_event(s->probe->progs.on_tick, s->events[cpu]);
         if (!s->ticks[cpu])
             return attach_failed(-errno, "attach to the CPU clock", ret_reason, e);
         s->events[cpu] = -1; /* the link owns it */

@@ -43,8 +43,8 @@ int sampler_follow(struct sampler *s, pid_t pid, struct err *e) WARN_UNUSED;
 /* by_pid: forgets the processes that are no more; returns how many are left. */
 size_t sampler_forget_dead(struct sampler *s, bool (*alive)(pid_t pid));
 
-/* Where the tables for unwinding go; false: this kernel (before 5.17) follows frame pointers. */
-bool sampler_unwind_maps(const struct sampler *s, struct unwind_maps *ret_maps);
+/* Where the tables for unwinding go. */
+struct unwind_maps sampler_unwind_maps(const struct sampler *s);
 
 int sampler_start(struct sampler *s, enum result_reason *ret_reason, struct err *e) WARN_UNUSED;
 void sampler_stop(struct sampler *s);

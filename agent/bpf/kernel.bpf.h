@@ -86,7 +86,13 @@ struct nsproxy {
 
 struct mm_struct;
 
+/* include/uapi/linux/bpf.h: the helpers that the running kernel may not have */
+enum bpf_func_id {
+    BPF_FUNC_task_pt_regs = 175,
+};
+
 struct task_struct {
+    void *stack;
     unsigned int flags;
     struct mm_struct *mm;
     struct task_struct *real_parent;

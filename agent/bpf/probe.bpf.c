@@ -130,20 +130,7 @@ int on_tick(struct bpf_perf_event_data *ctx)
     bool is_new = false;
     struct scratch *scratch = begin(ctx, &is_new);
 
-    return scratch ? finish(scratch, unwind_by_tables(ctx, scratch), is_new) : 0;
-}
-
-/* For kernels without bpf_loop(). */
-SEC("perf_event")
-int on_tick_by_pointers(struct bpf_perf_event_data *ctx)
-{
-    bool is_new = false;
-    struct scratch *s = begin(ctx, &is_new);
-
-    if (!s)
-        return 0;
-    return finish(s, unwind_by_pointers(ctx, &s->record, s->pcs + (s->record.n_kernel & 127)),
-                  is_new);
+    return scratch ? finish(scratch, unwind(ctx, scratch), is_new) : 0;
 }
 
 /* A child that is a process of its own, not a thread. */

@@ -2,9 +2,9 @@
 /*
  * unwind: the program counters of the interrupted thread's user stack, leaf first.
  *
- * By tables, which user space fills, where the kernel has bpf_loop() (5.17) and the process is
- * known. Else by frame pointers with the kernel's own walker, RECORD_FRAME_POINTERS: code without
- * them ends the stack early or skips the caller of a leaf, unnoticed.
+ * By tables, which user space fills, where the process is known. Else by frame pointers with the
+ * kernel's own walker, RECORD_FRAME_POINTERS: code without them ends the stack early or skips the
+ * caller of a leaf, unnoticed.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
-enum { UNWIND_POINTERS_MAX = 127, USER64_CS = 0x33 };
+enum { UNWIND_POINTERS_MAX = 127, USER64_CS = 0x33, THREAD_SIZE = 16384 };
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -134,17 +134,29 @@ static __always_inline void unwind_fork(__u32 parent_pid, __u32 child_pid, __u32
 }
 
 #ifdef __TARGET_ARCH_x86
+/* Where the kernel saved the registers when it was entered from user space: before Linux 5.15 they
+ * are looked for at the very top of the thread's stack. arch/x86/include/asm/page_64_types.h:
+ * THREAD_SIZE, without KASAN. */
+static __always_inline const void *unwind_saved_regs(void)
+{
+    if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+        return (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+    struct task_struct *task = (void *)bpf_get_current_task();
+
+    return BPF_CORE_READ(task, stack) + THREAD_SIZE - sizeof(struct user_regs);
+}
+
 /* The registers of user space: as interrupted there, or as the kernel saved them when it was
  * entered. */
 static __always_inline bool unwind_enter(struct bpf_perf_event_data *ctx, struct scratch *s)
 {
     struct unwind_walk *w = &s->walk;
     struct user_regs *regs = &s->regs;
-    struct task_struct *task = bpf_get_current_task_btf();
 
     if (ctx->regs.cs & 3)
         *regs = ctx->regs;
-    else if (bpf_probe_read_kernel(regs, sizeof(*regs), (void *)bpf_task_pt_regs(task)) < 0)
+    else if (bpf_probe_read_kernel(regs, sizeof(*regs), unwind_saved_regs()) < 0)
         return false;
     if ((regs->cs & 0xffff) != USER64_CS)
         return false; /* a kernel thread, or 32-bit code */
@@ -181,14 +193,17 @@ static __always_inline bool unwind_enter(struct bpf_perf_event_data *ctx, struct
 }
 #endif
 
-/* The state is in a map: on the stack, the verifier would tell each frame from each other. */
-static long unwind_one(__u32 i, void *ctx)
+/*
+ * One step of the walk in this CPU's scratch; 0: go on. A global function: the verifier looks at it
+ * once, by itself, and not at each turn of the loop around it. So the loop needs no bpf_loop(),
+ * which came with Linux 5.17. The state is in a map: on the stack, the verifier would tell each
+ * frame from each other.
+ */
+__attribute__((noinline)) int unwind_one(void)
 {
     __u32 zero = 0;
     struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
 
-    (void)i;
-    (void)ctx;
     if (!s)
         return 1;
 
@@ -202,7 +217,7 @@ static long unwind_one(__u32 i, void *ctx)
 }
 
 /* Puts the frames behind the kernel's; how many. */
-static __always_inline __u32 unwind_by_tables(struct bpf_perf_event_data *ctx, struct scratch *s)
+static __always_inline __u32 unwind(struct bpf_perf_event_data *ctx, struct scratch *s)
 {
     struct record *r = &s->record;
     const struct unwind_space *space = unwind_space_of(r);
@@ -210,7 +225,10 @@ static __always_inline __u32 unwind_by_tables(struct bpf_perf_event_data *ctx, s
     if (!space || !unwind_enter(ctx, s))
         return unwind_by_pointers(ctx, r, s->pcs + (r->n_kernel & 127));
     s->walk.space = *space;
-    (void)bpf_loop(RECORD_USER_MAX, unwind_one, NULL, 0);
+    for (int i = 0; i < RECORD_USER_MAX; i++) {
+        if (unwind_one() != 0)
+            break;
+    }
     r->stop = s->walk.stop == UNWIND_CONTINUE ? RECORD_STOP_FULL : s->walk.stop;
     return s->walk.n;
 }
