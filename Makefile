@@ -23,7 +23,7 @@ Q   := $(if $(filter 1,$(V)),,@)
 say  = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 LIBS_operator := libmicrohttpd gnutls libcurl json-c openssl zlib yaml-0.1
-LIBS_agent    := libbpf libelf zlib json-c openssl
+LIBS_agent    := libbpf libelf liblzma zlib json-c openssl
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
           -Wimplicit-fallthrough -Wnull-dereference -Wcast-align -Wundef -Wno-sign-conversion \
           $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option) -Wno-format-truncation
@@ -116,7 +116,7 @@ fuzzers: $(FUZZ_BIN)
 .PRECIOUS: $(OUT)/%.o $(OUT)/%.bpf.o $(OUT)/%.skel.h
 
 ##@ Develop
-PACKAGES := gcc libc6-dev make clang llvm bpftool pkg-config libbpf-dev libelf-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev \
+PACKAGES := gcc libc6-dev make clang llvm bpftool pkg-config libbpf-dev libelf-dev liblzma-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev \
   libcurl4-openssl-dev libjson-c-dev libyaml-dev libssl-dev uthash-dev libcmocka-dev libclang-rt-dev git python3 jq openssl curl \
   clang-format clang-tidy shellcheck codespell yamllint binutils \
   containerd runc containernetworking-plugins iproute2 iptables buildah mmdebstrap busybox-static util-linux procps ca-certificates

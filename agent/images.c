@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <elf.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -43,6 +44,7 @@ void images_free(struct images *images)
     for (uint32_t i = 0; i < images->n; i++) {
         if (images->all[i]->image.fd >= 0)
             (void)close(images->all[i]->image.fd);
+        debug_file_close(&images->all[i]->image.debug);
         elf_image_release(&images->all[i]->image.elf);
         free(images->all[i]);
     }
@@ -79,6 +81,20 @@ static int open_vdso(void)
     return fd;
 }
 
+static void open_image(pid_t pid, const struct proc_map *map, struct image *image)
+{
+    struct err ignored = { 0 };
+    char path[PATH_MAX];
+
+    proc_maps_display_name(map, image->name, sizeof(image->name));
+    image->debug = (struct debug_file){ .fd = -1, .alt_fd = -1 };
+    image->fd = is_vdso(map) ? open_vdso() : proc_file_open_mapped(pid, map);
+    if (image->fd < 0 || elf_image_read(image->fd, &image->elf, &ignored) < 0)
+        return; /* not ELF: its frames keep file offsets for names */
+    if (proc_maps_path(map, path, sizeof(path)))
+        debug_file_open(pid, path, &image->elf, &image->debug);
+}
+
 uint32_t images_add(struct images *images, pid_t pid, const struct proc_map *map)
 {
     struct image_key key;
@@ -96,8 +112,7 @@ uint32_t images_add(struct images *images, pid_t pid, const struct proc_map *map
             return IMAGE_NONE;
         entry = mem_zalloc(sizeof(*entry));
         entry->key = key;
-        entry->image.fd = is_vdso(map) ? open_vdso() : proc_file_open_mapped(pid, map);
-        proc_maps_display_name(map, entry->image.name, sizeof(entry->image.name));
+        open_image(pid, map, &entry->image);
         entry->index = images->n;
         HASH_ADD(hh, images->by_key, key, sizeof(entry->key), entry);
         images->all[images->n++] = entry;
@@ -105,16 +120,10 @@ uint32_t images_add(struct images *images, pid_t pid, const struct proc_map *map
     return entry->index;
 }
 
-const struct image *images_get(struct images *images, uint32_t index)
+const struct image *images_get(const struct images *images, uint32_t index)
 {
     assert(index < images->n);
-    struct image *image = &images->all[index]->image;
-    struct err ignored = { 0 };
-
-    if (!image->was_read && image->fd >= 0 && elf_image_read(image->fd, &image->elf, &ignored) < 0)
-        image->elf = (struct elf_image){ 0 }; /* not ELF: its frames keep file offsets for names */
-    image->was_read = true;
-    return image;
+    return &images->all[index]->image;
 }
 
 uint32_t images_count(const struct images *images)

@@ -3,15 +3,16 @@
  * images: the files that the profiled processes run code from, each once.
  *
  * A file is known by the device and inode that /proc/PID/maps shows. It is opened when its mapping
- * is first seen, and the descriptor is kept: so it can be read after the process has exited and the
- * file was deleted, and its inode cannot become another file's.
+ * is first seen, together with the file that holds its debug information, and the descriptors are
+ * kept: so they can be read after the process has exited and the file was deleted, and its inode
+ * cannot become another file's.
  */
 #pragma once
 
-#include "agent/symbols/elf_image.h"
 #include "agent/proc_maps.h"
+#include "agent/symbols/debug_file.h"
+#include "agent/symbols/elf_image.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -20,8 +21,8 @@ enum { IMAGES_MAX = 2048, IMAGE_NONE = UINT32_MAX };
 struct image {
     char name[128];       /* for [name+0x1234]; "[vdso]" is "vdso" */
     int fd;               /* -1: could not be opened */
-    struct elf_image elf; /* empty while not read, or when it is no ELF file */
-    bool was_read;
+    struct elf_image elf; /* empty when it is no ELF file */
+    struct debug_file debug;
 };
 
 struct images;
@@ -32,6 +33,6 @@ void images_free(struct images *images); /* NULL is fine */
  * mapping without a file, and when there are IMAGES_MAX. "[vdso]" is an image too. */
 uint32_t images_add(struct images *images, pid_t pid, const struct proc_map *map);
 
-/* Borrowed; its headers have been read. */
-const struct image *images_get(struct images *images, uint32_t index);
+/* Borrowed. */
+const struct image *images_get(const struct images *images, uint32_t index);
 uint32_t images_count(const struct images *images);

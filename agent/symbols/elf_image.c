@@ -16,6 +16,8 @@ static void elf_close(Elf *elf)
 DEFINE_CLEANUP(Elf *, elf_close)
 #define _cleanup_elf_ __attribute__((cleanup(elf_closep)))
 
+enum { NOTES_MAX = 64 * 1024, LINK_MAX_BYTES = 4096 };
+
 static void read_segments(Elf *elf, struct elf_image *image)
 {
     size_t n = 0;
@@ -51,6 +53,29 @@ static void add_table(Elf *elf, const GElf_Shdr *symbols, struct elf_image *imag
     };
 }
 
+/* A section of the file as bytes, at most @max of them; NULL when it is not there or longer. */
+static unsigned char *read_section(int fd, const GElf_Shdr *sh, size_t max)
+{
+    if (sh->sh_type == SHT_NOBITS || sh->sh_size == 0 || sh->sh_size > max)
+        return NULL;
+
+    unsigned char *bytes = mem_alloc(sh->sh_size);
+
+    if (pread(fd, bytes, sh->sh_size, (off_t)sh->sh_offset) != (ssize_t)sh->sh_size) {
+        free(bytes);
+        return NULL;
+    }
+    return bytes;
+}
+
+static void read_build_id(int fd, const GElf_Shdr *notes, struct elf_image *image)
+{
+    _cleanup_free_ unsigned char *bytes = read_section(fd, notes, NOTES_MAX);
+
+    if (bytes && image->build_id.n == 0)
+        (void)debug_links_read_build_id(bytes, notes->sh_size, &image->build_id);
+}
+
 static bool is_go_section(const char *name)
 {
     static const char *const names[] = { ".gopclntab", ".note.go.buildid", ".go.buildinfo",
@@ -63,7 +88,30 @@ static bool is_go_section(const char *name)
     return false;
 }
 
-static void read_sections(Elf *elf, struct elf_image *image)
+/* What a section is by its name: where debug information is, or that Go made the file. */
+static void read_named(int fd, const char *name, const GElf_Shdr *sh, struct elf_image *image)
+{
+    _cleanup_free_ unsigned char *bytes = NULL;
+
+    if (is_go_section(name)) {
+        image->has_go = true;
+    } else if (strcmp(name, ".debug_info") == 0 || strcmp(name, ".zdebug_info") == 0) {
+        image->has_debug_info = sh->sh_type != SHT_NOBITS && sh->sh_size > 0;
+    } else if (strcmp(name, ".gnu_debugdata") == 0 && sh->sh_type != SHT_NOBITS) {
+        image->mini_debug_off = sh->sh_offset;
+        image->mini_debug_size = sh->sh_size;
+    } else if (strcmp(name, ".gnu_debuglink") == 0) {
+        bytes = read_section(fd, sh, LINK_MAX_BYTES);
+        if (bytes)
+            (void)debug_links_read_link(bytes, sh->sh_size, &image->debug_link);
+    } else if (strcmp(name, ".gnu_debugaltlink") == 0) {
+        bytes = read_section(fd, sh, LINK_MAX_BYTES);
+        if (bytes)
+            (void)debug_links_read_alt(bytes, sh->sh_size, &image->alt_link);
+    }
+}
+
+static void read_sections(int fd, Elf *elf, struct elf_image *image)
 {
     size_t n = 0, names = 0;
     GElf_Shdr sh;
@@ -87,8 +135,12 @@ static void read_sections(Elf *elf, struct elf_image *image)
                                                    (sh.sh_flags & SHF_EXECINSTR) != 0 };
         if (sh.sh_type == SHT_SYMTAB || sh.sh_type == SHT_DYNSYM)
             add_table(elf, &sh, image);
-        if (name && is_go_section(name))
-            image->has_go = true;
+        if (sh.sh_type == SHT_SYMTAB)
+            image->has_symtab = true;
+        if (sh.sh_type == SHT_NOTE)
+            read_build_id(fd, &sh, image);
+        if (name)
+            read_named(fd, name, &sh, image);
     }
 }
 
@@ -107,7 +159,7 @@ int elf_image_read(int fd, struct elf_image *ret_image, struct err *e)
         return err_set(e, -EINVAL, "not an ELF file of this machine's byte order");
     image.is_64_bit = ident[EI_CLASS] == ELFCLASS64;
     read_segments(elf, &image);
-    read_sections(elf, &image);
+    read_sections(fd, elf, &image);
     *ret_image = image;
     return 0;
 }
@@ -129,176 +181,4 @@ bool elf_image_vaddr(const struct elf_image *image, uint64_t off, uint64_t *ret_
         }
     }
     return false;
-}
-
-/* A symbol that may name an address; rank breaks ties of the start. */
-struct candidate {
-    uint64_t start, end;
-    uint64_t name_at; /* in the file; 0: none */
-    uint64_t name_room;
-    int rank;
-};
-
-struct candidates {
-    struct candidate sized; /* covers the query by its size */
-    struct candidate bare;  /* without a size; the last one that starts before */
-    uint64_t nearest;       /* where any symbol starts last before the query, plus one */
-};
-
-/* Naming is linear in symbols and in queries; symbols that overlap without end may not change that.
- */
-enum { OVERLAPS_MAX = 1 << 24 };
-
-struct pass {
-    const struct elf_image *image;
-    const struct elf_query *queries;
-    struct candidates *found; /* of each query */
-    size_t n;
-    size_t overlaps;
-};
-
-/* The first query at or above vaddr. */
-static size_t lower_bound(const struct pass *pass, uint64_t vaddr)
-{
-    size_t low = 0, high = pass->n;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (pass->queries[middle].vaddr < vaddr)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static bool is_better(const struct candidate *a, const struct candidate *than)
-{
-    if (than->name_at == 0 || a->start != than->start)
-        return than->name_at == 0 || a->start > than->start;
-    return a->rank > than->rank;
-}
-
-/* 0: no function. Hand-written entry points often have neither type nor size. */
-static int symbol_rank(const struct elf_image *image, const Elf64_Sym *s)
-{
-    unsigned type = ELF64_ST_TYPE(s->st_info), bind = ELF64_ST_BIND(s->st_info);
-    bool in_code = s->st_shndx < image->n_sections && image->sections[s->st_shndx].executable;
-
-    if (s->st_shndx == SHN_UNDEF || s->st_name == 0)
-        return 0;
-    if (type != STT_FUNC && type != STT_GNU_IFUNC &&
-        !(type == STT_NOTYPE && bind != STB_LOCAL && in_code))
-        return 0;
-    return (type == STT_NOTYPE ? 0 : 10) + (bind == STB_GLOBAL ? 3 : bind == STB_WEAK ? 2 : 1);
-}
-
-static void consider(struct pass *pass, const struct elf_symbol_table *table, const Elf64_Sym *s)
-{
-    int rank = symbol_rank(pass->image, s);
-    size_t i;
-
-    if (rank == 0 || s->st_name >= table->names_size)
-        return;
-    i = lower_bound(pass, s->st_value);
-    if (i == pass->n)
-        return;
-
-    struct candidate c = {
-        .start = s->st_value,
-        .end = s->st_value + s->st_size,
-        .name_at = table->names_off + s->st_name,
-        .name_room = table->names_size - s->st_name,
-        .rank = rank,
-    };
-
-    if (c.start + 1 > pass->found[i].nearest)
-        pass->found[i].nearest = c.start + 1;
-    if (s->st_size == 0) {
-        c.end = s->st_shndx < pass->image->n_sections ? pass->image->sections[s->st_shndx].end : 0;
-        if (is_better(&c, &pass->found[i].bare))
-            pass->found[i].bare = c;
-        return;
-    }
-    for (; i < pass->n && pass->queries[i].vaddr < c.end && pass->overlaps < OVERLAPS_MAX; i++) {
-        pass->overlaps++;
-        if (is_better(&c, &pass->found[i].sized))
-            pass->found[i].sized = c;
-    }
-}
-
-static Elf64_Sym widen(const Elf32_Sym *s)
-{
-    return (Elf64_Sym){ .st_name = s->st_name,
-                        .st_info = s->st_info,
-                        .st_shndx = s->st_shndx,
-                        .st_value = s->st_value,
-                        .st_size = s->st_size };
-}
-
-static void scan_table(int fd, const struct elf_symbol_table *table, struct pass *pass)
-{
-    enum { PIECE = 2048 };
-    size_t entry = pass->image->is_64_bit ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
-    _cleanup_free_ unsigned char *piece = mem_alloc(PIECE * entry);
-
-    for (uint64_t i = 0; i < table->n_symbols; i += PIECE) {
-        uint64_t n = table->n_symbols - i < PIECE ? table->n_symbols - i : PIECE;
-        ssize_t got = pread(fd, piece, n * entry, (off_t)(table->off + i * entry));
-
-        if (got <= 0)
-            return;
-        for (size_t j = 0; (j + 1) * entry <= (size_t)got; j++) {
-            Elf64_Sym wide;
-            Elf32_Sym narrow;
-
-            if (pass->image->is_64_bit) {
-                memcpy(&wide, piece + j * entry, sizeof(wide));
-            } else {
-                memcpy(&narrow, piece + j * entry, sizeof(narrow));
-                wide = widen(&narrow);
-            }
-            consider(pass, table, &wide);
-        }
-        if ((uint64_t)got < n * entry)
-            return;
-    }
-}
-
-static char *read_name(int fd, const struct candidate *c)
-{
-    char name[ELF_IMAGE_NAME_MAX + 1];
-    size_t room = c->name_room < ELF_IMAGE_NAME_MAX ? c->name_room : ELF_IMAGE_NAME_MAX;
-    ssize_t n = pread(fd, name, room, (off_t)c->name_at);
-
-    if (n <= 0)
-        return NULL;
-    name[n] = '\0';
-    return *name ? mem_strdup(name) : NULL;
-}
-
-void elf_image_name(int fd, const struct elf_image *image, struct elf_query *queries,
-                    size_t n_queries)
-{
-    _cleanup_free_ struct candidates *found = mem_array(n_queries, sizeof(*found));
-    struct pass pass = { image, queries, found, n_queries, 0 };
-    struct candidate bare = { 0 };
-    uint64_t nearest = 0;
-
-    for (size_t i = 0; i < image->n_tables; i++)
-        scan_table(fd, &image->tables[i], &pass);
-    for (size_t i = 0; i < n_queries; i++) {
-        const struct candidate *best = &found[i].sized;
-
-        if (found[i].bare.name_at && is_better(&found[i].bare, &bare))
-            bare = found[i].bare;
-        if (found[i].nearest > nearest)
-            nearest = found[i].nearest;
-        if (best->name_at == 0 && bare.name_at != 0 && bare.start + 1 == nearest &&
-            queries[i].vaddr < bare.end)
-            best = &bare;
-        if (best->name_at)
-            queries[i].name = read_name(fd, best);
-    }
 }

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * elf_image: what the agent needs of an ELF file: how file offsets become virtual addresses, and
- * which function covers an address.
+ * elf_image: what the agent needs of an ELF file's headers: how file offsets become virtual
+ * addresses, where its symbols are, and where its debug information is.
  *
  * Input is untrusted: it comes from inside somebody's container, and may change while it is read.
- * So nothing is mapped, headers go through libelf, tables are streamed in pieces, and every count
- * is bounded. Names are found for a batch of addresses in one pass over the symbols, so that the
- * memory taken depends on the addresses asked for, never on the size of the binary.
+ * So nothing is mapped, headers go through libelf, and every count is bounded.
  *
  * "vaddr" is an address as the ELF file has it, "off" an offset into the file.
  */
 #pragma once
 
+#include "agent/symbols/debug_links.h"
 #include "lib/err.h"
 
 #include <stdbool.h>
@@ -23,7 +22,6 @@ enum {
     ELF_IMAGE_SECTIONS_MAX = 65536,
     ELF_IMAGE_TABLES_MAX = 4, /* symbol tables */
     ELF_IMAGE_SYMBOLS_MAX = 8 * 1024 * 1024,
-    ELF_IMAGE_NAME_MAX = 1024, /* a longer name is cut */
 };
 
 struct elf_segment {
@@ -50,6 +48,10 @@ struct elf_image {
     size_t n_tables;
     bool is_64_bit;
     bool has_go; /* built by the Go toolchain */
+    bool has_symtab, has_debug_info;
+    struct build_id build_id;
+    struct debug_link debug_link, alt_link;   /* .gnu_debuglink, .gnu_debugaltlink */
+    uint64_t mini_debug_off, mini_debug_size; /* .gnu_debugdata; size 0: none */
 };
 
 /* Reads the headers of the file behind @fd, which stays the caller's. -EINVAL: not an ELF image of
@@ -59,17 +61,3 @@ void elf_image_release(struct elf_image *image); /* safe on a zeroed image */
 
 /* False: no segment holds that part of the file. */
 bool elf_image_vaddr(const struct elf_image *image, uint64_t off, uint64_t *ret_vaddr);
-
-/* One address to be named. */
-struct elf_query {
-    uint64_t vaddr;
-    char *name; /* out: owned by the caller; stays NULL when no function covers vaddr */
-};
-
-/*
- * Names every query that a function symbol covers: of those the one that starts last; of several
- * with one start, a global one. A symbol without a size reaches to the next symbol or the end of
- * its section. @queries are sorted by vaddr. What cannot be read is left without a name.
- */
-void elf_image_name(int fd, const struct elf_image *image, struct elf_query *queries,
-                    size_t n_queries);

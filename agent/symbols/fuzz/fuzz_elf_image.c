@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/symbols/elf_image.h"
+#include "agent/symbols/elf_symbols.h"
 #include "lib/fuzz/fuzz.h"
 
 /* Counts stay in bounds, and so do names. */
@@ -22,9 +22,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(image.n_segments <= ELF_IMAGE_SEGMENTS_MAX &&
            image.n_sections <= ELF_IMAGE_SECTIONS_MAX && image.n_tables <= ELF_IMAGE_TABLES_MAX);
     (void)elf_image_vaddr(&image, 0x1010, &vaddr);
-    elf_image_name(fd, &image, queries, 5);
+    elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, 5);
     for (size_t i = 0; i < 5; i++) {
-        assert(!queries[i].name || strlen(queries[i].name) <= ELF_IMAGE_NAME_MAX);
+        assert(!queries[i].name || strlen(queries[i].name) <= ELF_SYMBOL_NAME_MAX);
         free(queries[i].name);
     }
     elf_image_release(&image);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/symbols/elf_image.h"
+#include "agent/symbols/elf_symbols.h"
 
 #include "lib/cleanup.h"
 #include "lib/mem.h"
@@ -155,7 +155,7 @@ static void names_the_right_symbol(void **state)
     assert_int_equal(elf_image_read(fd, &image, &e), 0);
     for (size_t i = 0; i < CASES; i++)
         queries[i].vaddr = cases[i].vaddr;
-    elf_image_name(fd, &image, queries, CASES);
+    elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, CASES);
     for (size_t i = 0; i < CASES; i++) {
         const char *got = queries[i].name;
 
@@ -197,7 +197,7 @@ static void read_anything(const void *data, size_t len)
     struct err e = { 0 };
 
     if (elf_image_read(fd, &image, &e) == 0)
-        elf_image_name(fd, &image, queries, 3);
+        elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, 3);
     for (size_t i = 0; i < 3; i++)
         free(queries[i].name);
     elf_image_release(&image);
@@ -306,7 +306,7 @@ static void agrees_with_nm(void **state)
 
     _cleanup_close_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     assert_int_equal(elf_image_read(fd, &image, &e), 0);
-    elf_image_name(fd, &image, queries, n);
+    elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, n);
     for (size_t i = 0; i < n; i++) {
         bool found = false;
 
