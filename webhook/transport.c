@@ -25,7 +25,8 @@ static ssize_t pull(gnutls_transport_ptr_t ptr, void *to, size_t len)
 {
     struct transport *t = ptr;
     struct iovec pieces[] = { { to, len }, { t->ahead_bytes, sizeof(t->ahead_bytes) } };
-    struct msghdr message = { .msg_iov = pieces, .msg_iovlen = 2 };
+    bool is_head = len <= sizeof(t->ahead_bytes);
+    struct msghdr message = { .msg_iov = pieces, .msg_iovlen = is_head ? 1 : 2 };
 
     if (t->n_ahead > 0)
         return take_ahead(t, to, len);

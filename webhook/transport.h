@@ -4,7 +4,9 @@
  *
  * By itself GnuTLS reads the head of each record alone, and libmicrohttpd sends the head of an
  * answer and its body as two records. Here one call takes a record and the head of the next, and
- * the head of an answer waits for its body. The socket is not blocking. Used by one thread.
+ * the head of an answer waits for its body. No more than a head is read ahead: libmicrohttpd waits
+ * for the socket, and would not learn that a whole record is here already. The socket is not
+ * blocking. Used by one thread.
  */
 #pragma once
 
@@ -13,11 +15,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum { TRANSPORT_RECORD_HEAD = 5 }; /* RFC 8446, 5.1 */
+
 struct transport {
     int fd;
     bool hold; /* the next record waits for the one after it */
     size_t n_held, ahead, n_ahead;
-    char held_bytes[1024], ahead_bytes[4096];
+    char held_bytes[1024], ahead_bytes[TRANSPORT_RECORD_HEAD];
 };
 
 /* Makes @session, whose handshake has not begun, use @t, which must outlive it. */
