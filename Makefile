@@ -155,6 +155,13 @@ $(FUZZ_NAMES): fuzz-%: have-deps
 	@$(MAKE) --no-print-directory PROFILE=fuzz CC=clang fuzzers
 	@.ci/fuzz $(or $(FUZZ_SECONDS),0) $(filter %/fuzz_$*.c,$(FUZZERS))
 
+THREADED := $(patsubst %.c,build/tsan-$(notdir $(CC))/%,$(filter lib/kube/% webhook/% reconciler/% certs/%,$(TESTS)))
+no_aslr = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+tsan: have-deps ## the tests of all that has threads, under ThreadSanitizer
+	@$(MAKE) --no-print-directory --silent PROFILE=tsan $(THREADED)
+	@printf '%s\n' $(THREADED) | xargs -P "$$(nproc)" -I{} sh -c \
+	  '$(no_aslr) {} >{}.log 2>&1 && echo "ok    {}" || { cat {}.log; echo "FAIL  {}"; exit 1; }'
+
 bench-webhook: $(BIN)/podflame-operator ## the webhook beside 1,000 slow clients: median answer and memory
 	@e2e/bench/slow-clients --operator $<
 
@@ -231,6 +238,6 @@ help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 	@printf '\nVariables: IMG=%s\n           AGENT_IMG=%s\n           KUBECONFIG, KUBECTL, CC, PROFILE, V=1\n' '$(IMG)' '$(AGENT_IMG)'
 
-.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test bench-webhook lint format clean install uninstall deploy undeploy run manifests \
+.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test tsan bench-webhook lint format clean install uninstall deploy undeploy run manifests \
   build-installer docker-build docker-push docker-buildx help
 -include $(shell [ -d $(OUT) ] && find $(OUT) -name '*.d')

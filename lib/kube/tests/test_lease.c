@@ -48,8 +48,8 @@ struct world {
     struct kube_config kube;
     struct json_object *record;
     int64_t version;
-    bool down;
-    int problems;
+    atomic_bool down;
+    atomic_int problems;
     struct kube_lease *leases[REPLICAS];
 };
 
@@ -240,10 +240,12 @@ static void unreachable_it_is_lost_in_time_and_won_again(void **state)
     start(w, 0);
     assert_int_equal(wait_holder(w, -1, NULL), 0);
     w->down = true;
-    int64_t begin = now_ms();
-    while (holder(w) == 0)
+    int64_t begin = now_ms(), seen = begin;
+    for (int64_t now = begin; holder(w) == 0; now = now_ms()) {
+        seen = now; /* and not when it was found lost: the machine may be busy */
         (void)usleep(1000);
-    assert_true(now_ms() - begin <= RENEW_MS + RETRY_MS);
+    }
+    assert_true(seen - begin <= RENEW_MS);
     assert_in_range(w->problems, 1, 2); /* told once, not at each try */
     w->down = false;
     assert_int_equal(wait_holder(w, -1, NULL), 0);
