@@ -51,7 +51,7 @@ SRC_agent    := $(SRC_lib) $(call sources,agent agent/runtimes agent/symbols age
 ASM_agent    := $(wildcard agent/flame/*.S)
 BPF          := $(wildcard agent/bpf/*.bpf.c)
 SKEL         := $(BPF:%.bpf.c=$(OUT)/%.skel.h)
-TEST_DIRS    := lib lib/kube lib/podflame webhook reconciler certs agent agent/symbols agent/flame
+TEST_DIRS    := lib lib/kube lib/podflame webhook reconciler certs agent agent/symbols agent/runtimes agent/flame
 TESTS        := $(sort $(wildcard $(TEST_DIRS:%=%/tests/test_*.c)))
 FUZZERS      := $(sort $(filter-out lib/fuzz/fuzz_replay.c,$(wildcard $(TEST_DIRS:%=%/fuzz/fuzz_*.c))))
 objects       = $(patsubst %.S,$(OUT)/%.o,$(patsubst %.c,$(OUT)/%.o,$(1)))

@@ -28,17 +28,20 @@ struct entry {
 struct processes {
     struct images *images;
     struct unwind_tables *tables;
+    struct python *python;
     struct entry *by_key;
     struct entry **all;
     uint32_t n;
 };
 
-struct processes *processes_new(struct images *images, struct unwind_tables *tables)
+struct processes *processes_new(struct images *images, struct unwind_tables *tables,
+                                struct python *python)
 {
     struct processes *processes = mem_zalloc(sizeof(*processes));
 
     processes->images = images;
     processes->tables = tables;
+    processes->python = python;
     return processes;
 }
 
@@ -92,6 +95,8 @@ static bool read_mappings(struct processes *processes, struct process *p)
     p->mappings = fresh.mappings;
     p->n_mappings = fresh.n_mappings;
     unwind_tables_put(processes->tables, p->pid, p->generation, p->mappings, p->n_mappings);
+    if (processes->python)
+        python_look(processes->python, p->pid, p->generation, p->mappings, p->n_mappings);
     return true;
 }
 

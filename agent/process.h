@@ -12,6 +12,7 @@
 
 #include "agent/bpf/record.h"
 #include "agent/images.h"
+#include "agent/runtimes/python.h"
 #include "agent/unwind_tables.h"
 
 #include <stdbool.h>
@@ -34,9 +35,9 @@ struct process {
 };
 
 struct processes;
-struct processes *processes_new(struct images *images,
-                                struct unwind_tables *tables); /* borrows both */
-void processes_free(struct processes *processes);              /* NULL is fine */
+struct processes *processes_new(struct images *images, struct unwind_tables *tables,
+                                struct python *python); /* borrows all; python may be NULL */
+void processes_free(struct processes *processes);       /* NULL is fine */
 
 /* Looks at a process before its first sample. */
 void processes_expect(struct processes *processes, pid_t pid, uint64_t now_ns);

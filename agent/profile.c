@@ -3,6 +3,8 @@
 
 #include "agent/images.h"
 #include "agent/process.h"
+#include "agent/runtimes/interleave.h"
+#include "agent/runtimes/python.h"
 #include "agent/stacks.h"
 #include "agent/symbols/names.h"
 #include "lib/cleanup.h"
@@ -12,11 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAMES_MAX = RECORD_USER_MAX + RECORD_KERNEL_MAX, BY_POINTERS = 0x100 };
+enum { FRAMES_MAX = RECORD_USER_MAX + RECORD_RUNTIME_MAX + RECORD_KERNEL_MAX, BY_POINTERS = 0x100 };
 
 struct profile {
     struct images *images;
     struct unwind_tables *tables;
+    struct python *python;
     struct processes *processes;
     struct stacks *stacks;
     int64_t samples;
@@ -29,7 +32,8 @@ struct profile *profile_new(void)
 
     p->images = images_new();
     p->tables = unwind_tables_new(p->images);
-    p->processes = processes_new(p->images, p->tables);
+    p->python = python_new(p->images);
+    p->processes = processes_new(p->images, p->tables, p->python);
     p->stacks = stacks_new();
     return p;
 }
@@ -40,6 +44,7 @@ void profile_free(struct profile *p)
         return;
     stacks_free(p->stacks);
     processes_free(p->processes);
+    python_free(p->python);
     unwind_tables_free(p->tables);
     images_free(p->images);
     free(p);
@@ -54,6 +59,11 @@ void profile_expect(struct profile *p, const pid_t *pids, size_t n, uint64_t now
 struct unwind_tables *profile_tables(struct profile *p)
 {
     return p->tables;
+}
+
+struct python *profile_python(struct profile *p)
+{
+    return p->python;
 }
 
 /* One stack, root first. */
@@ -76,6 +86,76 @@ static struct place user_place(struct profile *p, struct process *process, uint6
     return (struct place){ PLACE_JIT, process->index, addr };
 }
 
+/* The native frames of a stack, leaf first. */
+struct natives {
+    const uint32_t *numbers; /* of their places */
+    bool *is_loop;
+    uint32_t n;
+};
+
+static uint32_t native_of(const struct python_frame *frame)
+{
+    return frame->at >> PYTHON_AT_NATIVE_SHIFT & PYTHON_AT_NATIVE_MASK;
+}
+
+/* Where the kernel side says which native frames run Python ones, no look at names is needed. */
+static bool mark_loops(const struct python_frame *frames, size_t n, struct natives *natives)
+{
+    bool is_known = false;
+
+    for (size_t i = 0; i < n && !is_known; i++)
+        is_known = native_of(&frames[i]) > 0;
+    if (!is_known)
+        return false;
+    memset(natives->is_loop, 0, natives->n * sizeof(*natives->is_loop));
+    for (size_t i = 0; i < n; i++) {
+        if (native_of(&frames[i]) > 0 && native_of(&frames[i]) <= natives->n)
+            natives->is_loop[native_of(&frames[i]) - 1] = true;
+    }
+    return true;
+}
+
+/* Puts native frames and those of Python functions into @ret in their order. @words: the record's,
+ * two for each Python frame. */
+static bool merge(struct profile *p, const struct process *process, const uint64_t *words, size_t n,
+                  struct natives *natives, struct sample *ret)
+{
+    struct python_frame frames[RECORD_RUNTIME_MAX];
+    uint32_t numbers[RECORD_RUNTIME_MAX], line;
+    bool ends_group[RECORD_RUNTIME_MAX], is_shown[RECORD_RUNTIME_MAX];
+    struct interleaved order[RECORD_USER_MAX + RECORD_RUNTIME_MAX];
+
+    for (size_t i = 0; i < n; i++) {
+        struct place place = { .space = PLACE_PYTHON };
+
+        frames[i] = (struct python_frame){ words[2 * i], (uint32_t)words[2 * i + 1],
+                                           (uint32_t)(words[2 * i + 1] >> 32) };
+        ends_group[i] = frames[i].at & PYTHON_AT_ENTRY;
+        is_shown[i] = frames[i].code != 0;
+        if (!is_shown[i])
+            continue;
+        if (!python_place(p->python, process->pid, process->generation, &frames[i], &place.owner,
+                          &line))
+            return false;
+        place.addr = line;
+        if (!stacks_place(p->stacks, place, &numbers[i]))
+            return false;
+    }
+
+    bool is_exact = mark_loops(frames, n, natives);
+    struct interleave_input in = { .n_native = natives->n,
+                                   .is_loop = natives->is_loop,
+                                   .from_root = !is_exact && ret->cut == RECORD_STOP_END,
+                                   .n_frames = n,
+                                   .ends_group = ends_group,
+                                   .is_shown = is_shown };
+
+    for (size_t i = interleave(&in, order); i > 0; i--)
+        ret->places[ret->n++] =
+            (order[i - 1].is_native ? natives->numbers : numbers)[order[i - 1].index];
+    return true;
+}
+
 /*
  * All addresses but the interrupted one are return addresses: behind the call, which may be the
  * last instruction of its function. One less is inside the call.
@@ -87,6 +167,7 @@ static bool collect(struct profile *p, struct process *process, const struct rec
                     const uint64_t *pcs, struct sample *ret)
 {
     uint32_t numbers[RECORD_USER_MAX];
+    bool is_loop[RECORD_USER_MAX];
     uint32_t n = 0;
 
     ret->n = 0;
@@ -102,9 +183,12 @@ static bool collect(struct profile *p, struct process *process, const struct rec
         }
         if (!stacks_place(p->stacks, place, &numbers[n]))
             return false;
+        is_loop[n] =
+            place.space == PLACE_IMAGE && python_is_loop(p->python, place.owner, place.addr);
     }
-    for (; n > 0; n--)
-        ret->places[ret->n++] = numbers[n - 1];
+    if (!merge(p, process, pcs + r->n_kernel + r->n_user, r->n_runtime,
+               &(struct natives){ numbers, is_loop, n }, ret))
+        return false;
     for (uint32_t i = r->n_kernel; i > 0; i--) {
         struct place place = { PLACE_KERNEL, 0, pcs[i - 1] - (i > 1) };
 
@@ -120,7 +204,7 @@ void profile_add(struct profile *p, const struct record *r, const uint64_t *pcs)
     struct sample sample;
 
     if (!process || r->n_user > RECORD_USER_MAX || r->n_kernel > RECORD_KERNEL_MAX ||
-        !collect(p, process, r, pcs, &sample) ||
+        r->n_runtime > RECORD_RUNTIME_MAX || !collect(p, process, r, pcs, &sample) ||
         !stacks_add(p->stacks, process->index, sample.cut, sample.places, sample.n)) {
         p->lost++;
         return;
@@ -152,11 +236,10 @@ static void push(struct build *b, const char *name, enum flame_kind kind)
     b->frames[b->n++] = (struct flame_frame){ name, kind };
 }
 
-/* A run of frames that the kernel does not name says no more than one of them. */
+/* A run of frames of a module without names says no more than one of them. */
 static bool repeats(const struct name *name, const struct flame_frame *last)
 {
-    return name->kind == FLAME_KERNEL && !name->known && last->kind == FLAME_KERNEL &&
-           strcmp(last->name, name->text) == 0;
+    return name->is_module && last->kind == name->kind && strcmp(last->name, name->text) == 0;
 }
 
 /* The first frame that belongs to a stack found by frame pointers: what seems to call the bottom of
@@ -212,7 +295,8 @@ static void build_stack(void *arg, const struct stack *stack)
     flame_add(b->flame, b->frames, b->n, stack->count);
 }
 
-static void list_runtimes(const struct names *names, uint32_t n, struct result_profile *result)
+static void list_runtimes(const struct names *names, uint32_t n, const struct python *python,
+                          struct result_profile *result)
 {
     static const struct {
         enum flame_kind kind;
@@ -229,6 +313,9 @@ static void list_runtimes(const struct names *names, uint32_t n, struct result_p
             (void)snprintf(result->runtimes[used++], sizeof(result->runtimes[0]), "%s",
                            runtimes[i].name);
     }
+    for (size_t i = 0; used < RESULT_RUNTIMES_MAX && python_version(python, i); i++)
+        (void)snprintf(result->runtimes[used++], sizeof(result->runtimes[0]), "%s",
+                       python_version(python, i));
 }
 
 /* Processes by pid: one that called exec is still one. */
@@ -248,7 +335,7 @@ struct flame *profile_finish(struct profile *p, struct result_profile *result)
     for (uint32_t i = 0; i < processes_count(p->processes); i++)
         process_open_late_perf_map(processes_at(p->processes, i));
 
-    struct names *names = names_resolve(p->stacks, p->images, p->processes);
+    struct names *names = names_resolve(p->stacks, p->images, p->processes, p->python);
     struct flame *flame = flame_new();
     struct build build = { .profile = p, .names = names, .flame = flame, .result = result };
 
@@ -256,7 +343,7 @@ struct flame *profile_finish(struct profile *p, struct result_profile *result)
     result->lost += p->lost;
     result->processes = count_processes(p->processes);
     stacks_each(p->stacks, build_stack, &build);
-    list_runtimes(names, n, result);
+    list_runtimes(names, n, p->python, result);
     names_free(names);
     free(build.frames);
     return flame;

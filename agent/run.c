@@ -3,6 +3,7 @@
 
 #include "agent/permission.h"
 #include "agent/proc_file.h"
+#include "agent/runtimes/python.h"
 #include "agent/sampler.h"
 #include "lib/cleanup.h"
 
@@ -145,6 +146,7 @@ static int open_sampler(const struct run_options *options, const struct target_p
 
     struct unwind_maps maps = sampler_unwind_maps(s);
 
+    python_attach(profile_python(profile), sampler_python_map(s));
     if (unwind_tables_attach(profile_tables(profile), &maps, e) < 0) {
         *ret_reason = RESULT_INTERNAL;
         return e->code;

@@ -168,7 +168,8 @@ static int deliver(void *arg, void *data, size_t size)
     struct sampler *s = arg;
     const struct record *r = data;
 
-    if (size < sizeof(*r) || size < sizeof(*r) + ((size_t)r->n_kernel + r->n_user) * 8)
+    if (size < sizeof(*r) ||
+        size < sizeof(*r) + ((size_t)r->n_kernel + r->n_user + 2 * (size_t)r->n_runtime) * 8)
         return 0; /* not ours: no program of this sampler writes such a record */
     s->on_record(s->arg, r, (const uint64_t *)(const void *)(r + 1));
     return 0;
@@ -270,6 +271,11 @@ struct unwind_maps sampler_unwind_maps(const struct sampler *s)
         .spaces = bpf_map__fd(s->probe->maps.unwind_spaces),
         .n_rows = bpf_map__max_entries(s->probe->maps.unwind_rows),
     };
+}
+
+int sampler_python_map(const struct sampler *s)
+{
+    return bpf_map__fd(s->probe->maps.python_spaces);
 }
 
 int sampler_start(struct sampler *s, enum result_reason *ret_reason, struct err *e)

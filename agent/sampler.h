@@ -24,7 +24,8 @@ struct sampler_options {
     bool by_pid;                      /* instead of both: what sampler_follow names */
 };
 
-/* One sample. @pcs: record->n_kernel, then record->n_user, leaf first. Borrowed for the call. */
+/* One sample. @pcs: record->n_kernel, then record->n_user, then 2 * record->n_runtime words, leaf
+ * first. Borrowed for the call. */
 typedef void (*sampler_fn)(void *arg, const struct record *record, const uint64_t *pcs);
 
 struct sampler;
@@ -45,6 +46,9 @@ size_t sampler_forget_dead(struct sampler *s, bool (*alive)(pid_t pid));
 
 /* Where the tables for unwinding go. */
 struct unwind_maps sampler_unwind_maps(const struct sampler *s);
+
+/* Where user space says which processes run CPython; only used where the tables are. */
+int sampler_python_map(const struct sampler *s);
 
 int sampler_start(struct sampler *s, enum result_reason *ret_reason, struct err *e) WARN_UNUSED;
 void sampler_stop(struct sampler *s);

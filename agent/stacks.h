@@ -17,6 +17,7 @@ enum { STACKS_MAX = 1 << 18, STACKS_PLACES_MAX = 1 << 20 };
 enum place_space {
     PLACE_KERNEL,  /* owner 0; addr: a kernel address */
     PLACE_IMAGE,   /* owner: an index into images; addr: an offset into the file */
+    PLACE_PYTHON,  /* owner: a function, by python's number; addr: its line */
     PLACE_JIT,     /* owner: an index into processes; addr: a runtime address */
     PLACE_UNKNOWN, /* the same, where no mapping is known */
 };

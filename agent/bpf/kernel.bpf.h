@@ -91,6 +91,11 @@ enum bpf_func_id {
     BPF_FUNC_task_pt_regs = 175,
 };
 
+/* arch/x86/include/asm/processor.h */
+struct thread_struct {
+    unsigned long fsbase; /* the thread pointer of user space */
+};
+
 struct task_struct {
     void *stack;
     unsigned int flags;
@@ -101,6 +106,7 @@ struct task_struct {
     __u64 start_time;
     char comm[16];
     struct nsproxy *nsproxy;
+    struct thread_struct thread;
 };
 
 #pragma clang attribute pop

@@ -5,6 +5,7 @@
  */
 #include "agent/bpf/kernel.bpf.h"
 #include "agent/bpf/pid.bpf.h"
+#include "agent/bpf/python.bpf.h"
 #include "agent/bpf/record.h"
 #include "agent/bpf/scope.bpf.h"
 #include "agent/bpf/unwind.bpf.h"
@@ -98,20 +99,22 @@ static __always_inline struct scratch *begin(void *ctx, bool *ret_is_new)
 
     long bytes = bpf_get_stack(ctx, scratch->pcs, RECORD_KERNEL_MAX * sizeof(__u64), 0);
 
+    r->n_runtime = 0;
     r->n_kernel = bytes > 0 ? ((__u32)bytes / sizeof(__u64)) & 127 : 0;
     return scratch;
 }
 
-static __always_inline int finish(struct scratch *scratch, __u32 n_user, bool is_new)
+static __always_inline int finish(struct scratch *scratch, bool is_new)
 {
     __u32 zero = 0;
+    const struct record *r = &scratch->record;
     struct record_counters *counts = bpf_map_lookup_elem(&counters, &zero);
-    __u64 size = sizeof(struct record) + (scratch->record.n_kernel + n_user) * sizeof(__u64);
+    __u64 size =
+        sizeof(*r) + ((__u64)r->n_kernel + r->n_user + 2 * (__u64)r->n_runtime) * sizeof(__u64);
 
     barrier_var(size); /* the verifier must see the comparison of the very size that is used */
     if (size > sizeof(struct record) + sizeof(scratch->pcs) || !counts)
         return 0;
-    scratch->record.n_user = n_user;
 
     /* A wake-up for each record would cost more than the record: one when user space must hurry. */
     __u64 flags = BPF_RB_NO_WAKEUP;
@@ -130,7 +133,11 @@ int on_tick(struct bpf_perf_event_data *ctx)
     bool is_new = false;
     struct scratch *scratch = begin(ctx, &is_new);
 
-    return scratch ? finish(scratch, unwind(ctx, scratch), is_new) : 0;
+    if (!scratch)
+        return 0;
+    scratch->record.n_user = unwind(ctx, scratch);
+    python_walk(scratch);
+    return finish(scratch, is_new);
 }
 
 /* A child that is a process of its own, not a thread. */
@@ -145,9 +152,14 @@ static __always_inline void inherit(struct task_struct *parent, struct task_stru
     __u32 child_pid = pid_of(child_leader);
     struct address_space *former = bpf_map_lookup_elem(&address_spaces, &child_pid);
 
-    /* meet() counts on from a former owner of the pid. */
-    if (child_pid)
-        unwind_fork(pid_of(parent_leader), child_pid, former ? former->generation + 1 : 0);
+    if (!child_pid)
+        return;
+
+    __u32 parent_pid = pid_of(parent_leader);
+    __u32 generation = former ? former->generation + 1 : 0; /* as meet() counts on */
+
+    unwind_fork(parent_pid, child_pid, generation);
+    python_fork(parent_pid, child_pid, generation);
 }
 
 /* parent, child */

@@ -12,7 +12,8 @@ enum {
     RECORD_COMM_SIZE = 16,
     RECORD_KERNEL_MAX = 127, /* frames: kernel.perf_event_max_stack's default */
     RECORD_USER_MAX = 1024,
-    RECORD_MNTNS_MAX = 8, /* mount namespaces a container may be spread over */
+    RECORD_RUNTIME_MAX = 512, /* frames of an interpreted language */
+    RECORD_MNTNS_MAX = 8,     /* mount namespaces a container may be spread over */
     RECORD_PIDS_MAX = 16384,
 };
 
@@ -39,7 +40,8 @@ enum record_flag {
     RECORD_FRAME_POINTERS = 2, /* no tables were at hand: the kernel followed frame pointers */
 };
 
-/* n_kernel program counters of the kernel's, leaf first, then n_user, leaf first, follow it. */
+/* n_kernel program counters of the kernel's, leaf first, then n_user, leaf first, follow it; then
+ * n_runtime frames of two words (struct python_frame), leaf first. */
 struct record {
     __u64 time_ns; /* CLOCK_MONOTONIC */
     __u32 pid;     /* as the agent's PID namespace numbers it */
@@ -50,7 +52,7 @@ struct record {
     __u16 n_user;
     __u8 stop;  /* enum record_stop */
     __u8 flags; /* enum record_flag */
-    __u8 pad[2];
+    __u16 n_runtime;
     char comm[RECORD_COMM_SIZE];        /* of the process */
     char thread_comm[RECORD_COMM_SIZE]; /* of the thread */
 };

@@ -82,7 +82,8 @@ static __always_inline const struct unwind_rule *unwind_rule_at(const struct unw
 /* A record under construction, and the walk that fills it. */
 struct scratch {
     struct record record;
-    __u64 pcs[RECORD_KERNEL_MAX + 1 + RECORD_USER_MAX];
+    __u64 pcs[RECORD_KERNEL_MAX + 1 + RECORD_USER_MAX + 2 * RECORD_RUNTIME_MAX];
+    __u64 sps[RECORD_USER_MAX]; /* the stack pointer in each user frame */
     struct unwind_walk walk;
     struct user_regs regs;
 };
@@ -207,11 +208,14 @@ __attribute__((noinline)) int unwind_one(void)
     if (!s)
         return 1;
 
-    __u64 at = (__u64)s->record.n_kernel + s->walk.n;
+    __u64 n = s->walk.n;
+    __u64 at = s->record.n_kernel + n;
 
+    barrier_var(n);
     barrier_var(at);
-    if (at >= sizeof(s->pcs) / sizeof(s->pcs[0]))
+    if (n >= RECORD_USER_MAX || at >= sizeof(s->pcs) / sizeof(s->pcs[0]))
         return 1;
+    s->sps[n] = s->walk.sp;
     unwind_step(&s->walk, &s->pcs[at]);
     return s->walk.stop != UNWIND_CONTINUE;
 }

@@ -19,6 +19,7 @@ struct name {
     char *text;           /* owned */
     enum flame_kind kind; /* FLAME_INLINED for all but the first */
     bool known;           /* by a symbol */
+    bool is_module;       /* not one function: all code of a module that has no names */
     bool is_bottom;       /* nothing but the kernel or the loader calls it: a stack begins here */
 };
 

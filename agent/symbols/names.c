@@ -68,6 +68,14 @@ static bool is_bottom(const char *name)
     return false;
 }
 
+/* All code of a module by one name. */
+static void add_module(struct name_chain *chain, char *text, enum flame_kind kind, bool known)
+{
+    name_chain_add(chain, text, kind);
+    chain->names[0].known = known;
+    chain->names[0].is_module = true;
+}
+
 static void name_kernel(const struct item *items, size_t n, struct name_chain *chains)
 {
     _cleanup_fclose_ FILE *in = fopen("/proc/kallsyms", "re");
@@ -83,12 +91,12 @@ static void name_kernel(const struct item *items, size_t n, struct name_chain *c
         if (*queries[i].name)
             name_chain_add(chain, mem_strdup(queries[i].name), FLAME_KERNEL);
         else
-            add_unknown(chain, mem_strdup("[kernel]"), FLAME_KERNEL);
+            add_module(chain, mem_strdup("[kernel]"), FLAME_KERNEL, false);
     }
 }
 
-static void name_image(const struct image *image, const struct item *items, size_t n,
-                       struct name_chain *chains)
+static void name_image(const struct image *image, bool is_interpreter, const struct item *items,
+                       size_t n, struct name_chain *chains)
 {
     _cleanup_free_ struct name_query *queries = mem_array(n, sizeof(*queries));
 
@@ -99,7 +107,9 @@ static void name_image(const struct image *image, const struct item *items, size
         struct name_chain *chain = &chains[items[i].number];
 
         *chain = queries[i].chain;
-        if (chain->n == 0)
+        if (chain->n == 0 && is_interpreter)
+            add_module(chain, mem_printf("[%s]", image->name), FLAME_NATIVE, true);
+        else if (chain->n == 0)
             add_unknown(chain,
                         mem_printf("[%s+0x%llx]", image->name, (unsigned long long)items[i].addr),
                         FLAME_UNKNOWN);
@@ -134,6 +144,21 @@ static void name_jit(const struct process *process, const struct item *items, si
     }
 }
 
+static void name_python(const struct python *python, const struct item *items, size_t n,
+                        struct name_chain *chains)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool known = true;
+        char *text =
+            python_name(python, items[i].place.owner, (uint32_t)items[i].place.addr, &known);
+
+        if (known)
+            name_chain_add(&chains[items[i].number], text, FLAME_INTERPRETED);
+        else
+            add_unknown(&chains[items[i].number], text, FLAME_UNKNOWN);
+    }
+}
+
 static void name_unknown(const struct item *items, size_t n, struct name_chain *chains)
 {
     for (size_t i = 0; i < n; i++)
@@ -154,7 +179,7 @@ static uint64_t symbol_addr(const struct place *place, struct images *images)
 }
 
 struct names *names_resolve(const struct stacks *stacks, struct images *images,
-                            const struct processes *processes)
+                            const struct processes *processes, const struct python *python)
 {
     uint32_t n = stacks_n_places(stacks);
     _cleanup_free_ struct item *items = mem_array(n, sizeof(*items));
@@ -178,7 +203,10 @@ struct names *names_resolve(const struct stacks *stacks, struct images *images,
         if (first.space == PLACE_KERNEL)
             name_kernel(items + from, to - from, names->chains);
         else if (first.space == PLACE_IMAGE)
-            name_image(images_get(images, first.owner), items + from, to - from, names->chains);
+            name_image(images_get(images, first.owner), python_is_image(python, first.owner),
+                       items + from, to - from, names->chains);
+        else if (first.space == PLACE_PYTHON)
+            name_python(python, items + from, to - from, names->chains);
         else if (first.space == PLACE_JIT)
             name_jit(processes_at(processes, first.owner), items + from, to - from, names->chains);
         else

@@ -397,7 +397,7 @@ static void agrees_with_backtrace(void **state)
 {
     struct images *images = images_new();
     struct unwind_tables *tables = unwind_tables_new(images);
-    struct processes *processes = processes_new(images, tables);
+    struct processes *processes = processes_new(images, tables, NULL);
     size_t same = 0;
 
     (void)state;

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * python: the frames of Python functions that the interrupted thread runs, leaf first.
+ *
+ * User space says in which processes CPython runs, and where it keeps what. The state of a thread
+ * is found in the interpreters' lists by the thread's id, which is its thread pointer, and
+ * remembered.
+ */
+#pragma once
+
+#include "agent/bpf/kernel.bpf.h"
+#include "agent/bpf/python_table.h"
+#include "agent/bpf/record.h"
+#include "agent/bpf/unwind.bpf.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+static __always_inline bool python_read(void *to, __u32 size, __u64 addr)
+{
+    return bpf_probe_read_user(to, size, (void *)addr) == 0;
+}
+
+#include "agent/bpf/python_step.h"
+
+enum { PYTHON_SEARCH_MAX = 4096, PYTHON_THREADS_MAX = 16384 };
+
+/* By pid. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, RECORD_PIDS_MAX);
+    __type(key, __u32);
+    __type(value, struct python_space);
+} python_spaces SEC(".maps");
+
+struct python_thread {
+    __u64 id;
+    __u32 pid;
+    __u32 generation;
+};
+
+/* Where the state of a thread is. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, PYTHON_THREADS_MAX);
+    __type(key, struct python_thread);
+    __type(value, __u64);
+} python_threads SEC(".maps");
+
+struct python_state {
+    struct python_walk walk;
+    __u64 entry;  /* of the record's words: the last frame of a C call, to be told which */
+    __u64 native; /* frames that lie below what was looked for on the C stack so far */
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct python_state);
+} python_states SEC(".maps");
+
+static __always_inline struct python_state *python_state(void)
+{
+    __u32 zero = 0;
+
+    return bpf_map_lookup_elem(&python_states, &zero);
+}
+
+/* One step of the search, and of the walk below; 0: go on. Global functions, as unwind_one() is. */
+__attribute__((noinline)) int python_search_one(void)
+{
+    struct python_state *p = python_state();
+
+    return !p || !python_search_step(&p->walk);
+}
+
+/*
+ * Which native frame holds an address of the C stack, a step nearer. Frames lie one above the other
+ * and so do the addresses that are asked for, one after the other; where that is not so (an
+ * alternate signal stack), the answer is another frame, and the order of frames a little off.
+ */
+static __always_inline void python_find_native(struct python_state *p, struct scratch *s)
+{
+    __u64 at = p->entry;
+    __u64 native = p->native;
+
+    barrier_var(at);
+    barrier_var(native);
+    if (native < s->record.n_user && native < RECORD_USER_MAX &&
+        s->sps[native] <= p->walk.on_stack) {
+        p->native++;
+        return;
+    }
+    p->walk.on_stack = 0;
+    if (at < sizeof(s->pcs) / sizeof(s->pcs[0]))
+        s->pcs[at] |= native << PYTHON_AT_NATIVE_SHIFT;
+}
+
+/* Puts one frame behind those that the record has. */
+static __always_inline int python_put_one(struct python_state *p, struct scratch *s)
+{
+    struct python_frame frame = { 0 };
+
+    if (s->record.n_runtime >= RECORD_RUNTIME_MAX || !python_step(&p->walk, &frame))
+        return 1;
+
+    __u64 at = (__u64)s->record.n_kernel + s->record.n_user + 2 * (__u64)s->record.n_runtime;
+
+    barrier_var(at);
+    if (at >= sizeof(s->pcs) / sizeof(s->pcs[0]) - 1)
+        return 1;
+    s->pcs[at] = frame.code;
+    s->pcs[at + 1] = (__u64)frame.check << 32 | frame.at;
+    s->record.n_runtime++;
+    p->entry = at + 1;
+    return 0;
+}
+
+__attribute__((noinline)) int python_one(void)
+{
+    __u32 zero = 0;
+    struct python_state *p = python_state();
+    struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+
+    if (!p || !s)
+        return 1;
+    if (!p->walk.on_stack)
+        return python_put_one(p, s);
+    python_find_native(p, s);
+    return 0;
+}
+
+/* The state of this thread; 0: it has none, it never ran Python code. */
+static __always_inline __u64 python_find_thread(struct python_walk *w, const struct record *r,
+                                                __u64 id)
+{
+    struct python_thread key = { .id = id, .pid = r->pid, .generation = r->generation };
+    __u64 *known = bpf_map_lookup_elem(&python_threads, &key);
+    __u64 thread_id = 0;
+
+    if (known && python_read_u64(*known + w->space.layout.thread_id, &thread_id) && thread_id == id)
+        return *known;
+    w->search = (struct python_search){ .id = id };
+    if (!python_read_u64(w->space.interpreters, &w->search.interp))
+        return 0;
+    for (int i = 0; i < PYTHON_SEARCH_MAX; i++) {
+        if (python_search_one() != 0)
+            break;
+    }
+
+    __u64 found = w->search.found;
+
+    if (found)
+        (void)bpf_map_update_elem(&python_threads, &key, &found, BPF_ANY);
+    return found;
+}
+
+/* Puts the thread's Python frames behind the native ones. */
+static __always_inline void python_walk(struct scratch *s)
+{
+    __u32 pid = s->record.pid;
+    struct task_struct *task = (void *)bpf_get_current_task();
+    const struct python_space *space = bpf_map_lookup_elem(&python_spaces, &pid);
+    struct python_state *p = python_state();
+
+    if (!space || !p || space->generation != s->record.generation)
+        return;
+    p->native = 0;
+    p->walk.space = *space;
+
+    __u64 thread = python_find_thread(&p->walk, &s->record, BPF_CORE_READ(task, thread.fsbase));
+
+    if (!thread)
+        return;
+    python_begin(&p->walk, thread);
+    for (int i = 0; i < RECORD_RUNTIME_MAX + RECORD_USER_MAX; i++) {
+        if (python_one() != 0)
+            break;
+    }
+}
+
+/* A child runs what its parent ran, until user space sees it. */
+static __always_inline void python_fork(__u32 parent_pid, __u32 child_pid, __u32 child_generation)
+{
+    const struct python_space *parent = bpf_map_lookup_elem(&python_spaces, &parent_pid);
+
+    if (!parent)
+        return;
+
+    struct python_space space = *parent;
+
+    space.generation = child_generation;
+    (void)bpf_map_update_elem(&python_spaces, &child_pid, &space, BPF_ANY);
+}

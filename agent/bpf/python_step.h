@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * python_step: from one frame of a Python thread to its caller.
+ *
+ * The same source runs in the kernel and, for tests, in user space. Who includes it says before how
+ * memory is read:
+ *
+ *   static bool python_read(void *to, __u32 size, __u64 addr);
+ *
+ * The thread runs while it is looked at, or rather stands still in the middle of an instruction: a
+ * frame may be half made. What does not read ends the walk, and what it led to is checked later.
+ */
+#pragma once
+
+#include "agent/bpf/python_table.h"
+
+enum python_stop {
+    PYTHON_STOP_END, /* nobody called the last frame */
+    PYTHON_STOP_FULL,
+    PYTHON_STOP_NO_READ,
+    PYTHON_CONTINUE,
+};
+
+/* The search for a thread's state: all threads of all interpreters, one a step. */
+struct python_search {
+    __u64 id; /* the thread's, as pthread_self() gives it */
+    __u64 interp, thread;
+    __u64 found; /* 0: not yet */
+};
+
+struct python_walk {
+    struct python_space space;
+    struct python_search search;
+    __u64 frame;
+    __u64 cframe;   /* 3.11: of the C call that runs it */
+    __u64 on_stack; /* after the last frame of a C call: an address in that call's native frame */
+    __u32 n;
+    __u32 stop; /* enum python_stop */
+};
+
+static __always_inline bool python_read_u64(__u64 addr, __u64 *ret_value)
+{
+    return python_read(ret_value, sizeof(*ret_value), addr);
+}
+
+/* False: there is no thread left to look at. */
+static __always_inline bool python_search_step(struct python_walk *w)
+{
+    const struct python_layout *l = &w->space.layout;
+    struct python_search *s = &w->search;
+    __u64 id = 0;
+
+    if (!s->thread) {
+        if (!s->interp || !python_read_u64(s->interp + l->interp_threads, &s->thread) ||
+            !python_read_u64(s->interp + l->interp_next, &s->interp))
+            return false;
+        return true;
+    }
+    if (!python_read_u64(s->thread + l->thread_id, &id))
+        return false;
+    if (id == s->id) {
+        s->found = s->thread;
+        return false;
+    }
+    return python_read_u64(s->thread + l->thread_next, &s->thread);
+}
+
+/* Sets w->frame to the frame that a thread runs; 0: none. */
+static __always_inline void python_begin(struct python_walk *w, __u64 thread)
+{
+    const struct python_layout *l = &w->space.layout;
+
+    w->n = 0;
+    w->stop = PYTHON_CONTINUE;
+    w->frame = w->cframe = w->on_stack = 0;
+    if (l->cframe_frame == PYTHON_NO_FIELD)
+        (void)python_read_u64(thread + l->thread_frame, &w->frame);
+    else if (python_read_u64(thread + l->thread_frame, &w->cframe) && w->cframe)
+        (void)python_read_u64(w->cframe + l->cframe_frame, &w->frame);
+}
+
+static __always_inline __u32 python_at(const struct python_walk *w, __u64 frame, __u64 code)
+{
+    const struct python_layout *l = &w->space.layout;
+    __u64 instr = 0;
+
+    if (!python_read(&instr, l->instr == PYTHON_INSTR_POINTER ? 8 : 4, frame + l->frame_instr))
+        return PYTHON_AT_UNKNOWN;
+    if (l->instr == PYTHON_INSTR_POINTER)
+        instr -= code + l->code_instrs;
+    if (l->instr == PYTHON_INSTR_UNITS)
+        instr = (__u64)(__u32)(instr * 2);
+    return instr < PYTHON_AT_UNKNOWN ? (__u32)instr : PYTHON_AT_UNKNOWN;
+}
+
+/* The frame is the last one that a C call runs. Up to 3.10 nothing of it is on the C stack. */
+static __always_inline void python_end_call(struct python_walk *w, __u64 frame)
+{
+    const struct python_layout *l = &w->space.layout;
+
+    if (l->entry == PYTHON_ENTRY_OWNER) {
+        w->on_stack = frame;
+    } else if (l->entry == PYTHON_ENTRY_FLAG) {
+        w->on_stack = w->cframe;
+        if (!w->cframe || !python_read_u64(w->cframe + l->cframe_back, &w->cframe))
+            w->cframe = 0;
+    }
+}
+
+static __always_inline bool python_is_entry(const struct python_layout *l, __u8 value)
+{
+    if (l->entry == PYTHON_ENTRY_EACH)
+        return true;
+    return l->entry == PYTHON_ENTRY_FLAG ? value != 0 : value >= l->owner_min;
+}
+
+/* Notes the frame in *ret and goes to its caller, or sets w->stop; false: nothing was noted. */
+static __always_inline bool python_step(struct python_walk *w, struct python_frame *ret)
+{
+    const struct python_layout *l = &w->space.layout;
+    __u64 frame = w->frame, code = 0, name = 0;
+    __u32 first_line = 0;
+    __u8 entry = 0;
+
+    if (!frame) {
+        w->stop = PYTHON_STOP_END;
+        return false;
+    }
+    w->stop = PYTHON_STOP_NO_READ;
+    if (!python_read_u64(frame + l->frame_code, &code) ||
+        !python_read_u64(frame + l->frame_back, &w->frame))
+        return false;
+    if (l->entry != PYTHON_ENTRY_EACH && !python_read(&entry, 1, frame + l->frame_entry))
+        return false;
+
+    bool is_entry = python_is_entry(l, entry);
+
+    code &= ~(__u64)l->tag_mask;
+    if (l->entry == PYTHON_ENTRY_OWNER && is_entry) {
+        *ret = (struct python_frame){ .at = PYTHON_AT_ENTRY };
+    } else {
+        if (!python_read_u64(code + l->code_name, &name) ||
+            !python_read(&first_line, sizeof(first_line), code + l->code_first_line))
+            return false;
+        ret->code = code;
+        ret->at = python_at(w, frame, code) | (is_entry ? PYTHON_AT_ENTRY : 0);
+        ret->check = python_check(name, first_line);
+    }
+    if (is_entry)
+        python_end_call(w, frame);
+    w->stop = PYTHON_CONTINUE;
+    w->n++;
+    return true;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * python_table: where CPython keeps what the walk of its frames reads, as user space writes it down
+ * for each process and the BPF programs follow it.
+ *
+ * Facts are from CPython's own headers: cpython/pystate.h, internal/pycore_runtime.h,
+ * internal/pycore_interp.h, internal/pycore_frame.h (3.11 to 3.13), internal/
+ * pycore_interpframe_structs.h (3.14), frameobject.h (up to 3.10), cpython/code.h.
+ */
+#pragma once
+
+#ifdef __bpf__
+#include "agent/bpf/kernel.bpf.h"
+#else
+#include <linux/types.h>
+#endif
+
+enum { PYTHON_NO_FIELD = 0xffff };
+
+/* How a frame says which of its instructions runs. */
+enum python_instr {
+    PYTHON_INSTR_BYTES,   /* f_lasti: an int, in bytes (up to 3.9) */
+    PYTHON_INSTR_UNITS,   /* f_lasti: an int, in units of two bytes (3.10) */
+    PYTHON_INSTR_POINTER, /* a pointer into the code object (from 3.11) */
+};
+
+/* How a frame says that the C function which runs it was entered for it. */
+enum python_entry {
+    PYTHON_ENTRY_EACH,  /* one call of the loop for each frame (up to 3.10) */
+    PYTHON_ENTRY_FLAG,  /* is_entry; the call has a structure on the C stack (3.11) */
+    PYTHON_ENTRY_OWNER, /* by a frame without code behind it, on the C stack (from 3.12) */
+};
+
+/* Offsets in bytes. */
+struct python_layout {
+    __u16 interp_next, interp_threads;
+    __u16 thread_next, thread_id, thread_frame;
+    __u16 cframe_frame; /* 3.11, 3.12: thread_frame leads to a structure on the C stack that leads
+                           to the frame; else PYTHON_NO_FIELD */
+    __u16 cframe_back;  /* to that of the call before */
+    __u16 frame_code, frame_back, frame_instr, frame_entry;
+    __u16 code_name, code_first_line, code_instrs;
+    __u8 instr;     /* enum python_instr */
+    __u8 entry;     /* enum python_entry */
+    __u8 owner_min; /* PYTHON_ENTRY_OWNER: owners from this one on have no code */
+    __u8 tag_mask;  /* bits of a reference to a code object that are not its address */
+    __u8 pad[2];
+};
+
+/* One process that runs CPython. */
+struct python_space {
+    __u64 interpreters; /* the runtime address of the pointer to the first interpreter */
+    __u32 generation;   /* of the record's process */
+    __u32 pad;
+    struct python_layout layout;
+};
+
+/* One frame of a Python function. */
+struct python_frame {
+    __u64 code; /* runtime address of the code object; 0: none, only the end of a C call's frames */
+    __u32 at;   /* bytes from the code's first instruction; of the last frame that a C call of the
+                   loop runs also PYTHON_AT_ENTRY and, when it is known, which native frame that is,
+                   from the leaf, plus one */
+    __u32 check; /* of the code object's contents: tells it from what is there later */
+};
+
+enum {
+    PYTHON_AT_UNKNOWN = (1 << 20) - 1, /* also the mask */
+    PYTHON_AT_NATIVE_SHIFT = 20,
+    PYTHON_AT_NATIVE_MASK = 0x7ff,
+    PYTHON_AT_ENTRY = 1u << 31,
+};
+
+/* The same sum in the kernel and, over what is read later, in user space. */
+static inline __u32 python_check(__u64 name, __u32 first_line)
+{
+    return (__u32)(name >> 4) * 31 + first_line;
+}
