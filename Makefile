@@ -162,6 +162,11 @@ tsan: have-deps ## the tests of all that has threads, under ThreadSanitizer
 	@printf '%s\n' $(THREADED) | xargs -P "$$(nproc)" -I{} sh -c \
 	  '$(no_aslr) {} >{}.log 2>&1 && echo "ok    {}" || { cat {}.log; echo "FAIL  {}"; exit 1; }'
 
+KERNEL_PACKAGES := qemu-system-x86 cpio busybox-static musl-tools
+kernels: have-deps $(BIN)/podflame-agent ## the agent on Debian's kernels 5.10, 6.1 and 6.12, emulated (some minutes; fetches the kernels)
+	@dpkg-query -W $(KERNEL_PACKAGES) >/dev/null 2>&1 || $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(KERNEL_PACKAGES)
+	@e2e/kernels/check $(SUITE)
+
 bench-webhook: $(BIN)/podflame-operator ## the webhook beside 1,000 slow clients: median answer and memory
 	@e2e/bench/slow-clients --operator $<
 
@@ -238,6 +243,6 @@ help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 	@printf '\nVariables: IMG=%s\n           AGENT_IMG=%s\n           KUBECONFIG, KUBECTL, CC, PROFILE, V=1\n' '$(IMG)' '$(AGENT_IMG)'
 
-.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test tsan bench-webhook lint format clean install uninstall deploy undeploy run manifests \
+.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test tsan kernels bench-webhook lint format clean install uninstall deploy undeploy run manifests \
   build-installer docker-build docker-push docker-buildx help
 -include $(shell [ -d $(OUT) ] && find $(OUT) -name '*.d')

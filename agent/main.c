@@ -110,6 +110,17 @@ static int check(struct arguments *a, struct err *e)
     return 0;
 }
 
+/* To what we may without a capability; libbpf goes further where it needs to and may. */
+static void raise_memlock(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_MEMLOCK, &limit); /* the kernel will say what did not fit */
+    }
+}
+
 /* The signals are for run()'s signalfd; a file is held open for each library of the target. */
 static void prepare(void)
 {
@@ -123,6 +134,7 @@ static void prepare(void)
     (void)signal(SIGPIPE, SIG_IGN); /* a closed stdout is an error like any other */
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    raise_memlock();
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_MAX) {
         files.rlim_cur = files.rlim_max < FILES_MAX ? files.rlim_max : FILES_MAX;
         (void)setrlimit(RLIMIT_NOFILE, &files); /* fewer files means fewer names, no failure */

@@ -29,6 +29,15 @@ static inline bool permission_is(int code)
 /* Sets @e: "<doing>: <errno>: <what is missing, and how to give it>"; returns @code. */
 int permission_explain(enum permission need, int code, const char *doing, struct err *e);
 
-/* The pure half: the advice for a process whose effective capabilities are @effective. */
-void permission_advice(enum permission need, uint64_t effective, const char *paranoid,
-                       const char *lockdown, char *text, size_t size);
+/* What the advice depends on. */
+struct permission_facts {
+    uint64_t effective;   /* capabilities, a bit each */
+    const char *paranoid; /* /proc/sys/kernel/perf_event_paranoid, "" when it cannot be read */
+    const char *lockdown; /* /sys/kernel/security/lockdown, the same */
+    const char *kernel;   /* its release, as uname -r prints it */
+    uint64_t memlock;     /* RLIMIT_MEMLOCK in bytes; UINT64_MAX: none */
+};
+
+/* The pure half. */
+void permission_advice(enum permission need, const struct permission_facts *facts, char *text,
+                       size_t size);
