@@ -118,7 +118,7 @@ fuzzers: $(FUZZ_BIN)
 ##@ Develop
 PACKAGES := gcc libc6-dev make clang llvm bpftool pkg-config libbpf-dev libelf-dev liblzma-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev \
   libcurl4-openssl-dev libjson-c-dev libyaml-dev libssl-dev uthash-dev libcmocka-dev libclang-rt-dev git python3 jq openssl curl \
-  clang-format clang-tidy shellcheck codespell yamllint binutils \
+  clang-format clang-tidy shellcheck codespell yamllint binutils g++ musl-tools xz-utils libc6-dbg $(if $(shell command -v rustc),,rustc) \
   containerd runc containernetworking-plugins iproute2 iptables buildah mmdebstrap busybox-static util-linux procps ca-certificates
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 missing_packages = $(shell dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) 2>/dev/null | \
@@ -169,6 +169,9 @@ kernels: have-deps $(BIN)/podflame-agent ## the agent on Debian's kernels 5.10, 
 
 bench-webhook: $(BIN)/podflame-operator ## the webhook beside 1,000 slow clients: median answer and memory
 	@e2e/bench/slow-clients --operator $<
+
+bench-agent: $(BIN)/podflame-agent ## the agent on native programs of known shares: truth and cost, beside its peers (BENCH='OPTIONS... WORKLOADS...')
+	@$(SUDO) e2e/bench/native/run $(or $(BENCH),--peers --pairs 5 $$(e2e/bench/native/run --list))
 
 lint: have-deps ## format, two compilers without a warning, analyzers, layers, scripts, spelling
 	@.ci/lint
@@ -243,6 +246,6 @@ help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 	@printf '\nVariables: IMG=%s\n           AGENT_IMG=%s\n           KUBECONFIG, KUBECTL, CC, PROFILE, V=1\n' '$(IMG)' '$(AGENT_IMG)'
 
-.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test tsan kernels bench-webhook lint format clean install uninstall deploy undeploy run manifests \
+.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test tsan kernels bench-webhook bench-agent lint format clean install uninstall deploy undeploy run manifests \
   build-installer docker-build docker-push docker-buildx help
 -include $(shell [ -d $(OUT) ] && find $(OUT) -name '*.d')
