@@ -9,14 +9,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 # What does not hold yet, as WORKLOAD:COLUMN of the table, or WORKLOAD:* where what fails depends on chance. Each must fail:
 # take out what holds.
 not_yet=(
-    'c-fp:unknown' 'c-nofp:unknown' 'c-debug-info:unknown' 'c-debug-frame:unknown' 'c-clang:unknown' # names of libc's own functions
-    'prefork:unknown' 'forking:unknown' 'kernel:unknown' 'frames:unknown'
-    'c-debuglink:*' 'c-build-id:*' 'c-gnu-debugdata:*'  # debug files
     'cxx:*' 'cxx-inlined:*' 'rust:*' 'rust-debug-info:*' # demangling, inlined functions, names of threads
     'go:*' 'go-stripped:*'                               # Go's own tables, its switches of stacks
     'c-musl:*'                                           # functions that nothing describes
-    'execing:*' 'late:*'                                 # mappings that come too late
-    'threads:unknown' 'threads:threads'
+    'execing:*'                                          # mappings that come too late
+    'threads:threads'
 )
 
 [ "$(id -u)" -eq 0 ] || { echo "skipped: needs root" && exit 77; }

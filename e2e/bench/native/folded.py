@@ -12,9 +12,9 @@ LIBC = re.compile(r"^\[(libc\.so|ld-linux)[^;]*\+0x[0-9a-f]+\]$")
 LIBC_IS_NAMED = os.path.isdir("/usr/lib/debug/.build-id")  # else there is nothing that names its local functions
 TRUNCATED = re.compile(r"^\[truncated")
 
-# Where a thread begins: nothing but the kernel or the dynamic loader is before it.
+# Where a thread begins: all that is before it belongs to the kernel or the C library.
 ROOTS = {
-    "_start", "_dl_start_user", "_dl_start", "__clone", "clone", "__clone3", "clone3", "start_thread", "ret_from_fork", "ret_from_fork_asm",
+    "_start", "__libc_start_main", "__libc_start_call_main", "_dl_start_user", "_dl_start", "__clone", "clone", "__clone3", "clone3", "start_thread", "ret_from_fork", "ret_from_fork_asm",
     # Go: the bottom of a goroutine; of a thread; what runs on the thread's own stack after a switch without return
     "runtime.goexit", "runtime.mstart", "runtime.rt0_go", "runtime.mcall", "runtime.clone", "_rt0_amd64_linux",
 }

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 
-from programs import ROOT, descendants
+from programs import ROOT, descendants, place
 
 POLL_S = 0.004
 PERF_EVENT_PROGRAM = "7"  # enum bpf_prog_type
@@ -98,7 +98,7 @@ class Run:
 
 
 def on(cores):
-    return {"preexec_fn": lambda: os.sched_setaffinity(0, cores)}
+    return {"preexec_fn": lambda: place(cores)}
 
 
 class Agent:
@@ -146,7 +146,8 @@ class Perf:
 
     def profile(self, pid, seconds, frequency, work, cores, closely=True):
         run, data = Run(), work / "perf.data"
-        pids = ",".join(map(str, descendants(pid)))
+        with open(f"/proc/{pid}/comm", encoding="ascii", errors="replace") as comm:  # children of these two come and go
+            pids = str(pid) if comm.read().strip() in ("forking", "execing") else ",".join(map(str, descendants(pid)))
         record = Watch(["perf", "record", "-q", "-o", str(data), "-e", "cpu-clock", "-F", str(frequency), "-k", "CLOCK_MONOTONIC",
                         *self.graph, "-p", pids, "--", "sleep", str(seconds)], stderr=subprocess.DEVNULL, **on(cores))
         if record.wait(closely) != 0 or not data.exists():
