@@ -104,7 +104,8 @@ static void tries_only_what_may_be_mangled(void **state)
     assert_false(demangle_applies("_"));
     assert_false(demangle_applies(""));
     memset(name, '1', DEMANGLE_INPUT_MAX - 1);
-    memcpy(name, "_Z", 2);
+    name[0] = '_';
+    name[1] = 'Z';
     assert_true(demangle_applies(name));
     name[DEMANGLE_INPUT_MAX - 1] = '1';
     assert_false(demangle_applies(name));
@@ -165,7 +166,8 @@ static char *make_deep(char c)
     char *name = mem_array(DEMANGLE_INPUT_MAX, 1);
 
     memset(name, c, DEMANGLE_INPUT_MAX - 1);
-    memcpy(name, "_Z1f", 4);
+    (void)snprintf(name, 5, "_Z1f");
+    name[4] = c;
     return name;
 }
 
