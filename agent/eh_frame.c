@@ -309,15 +309,13 @@ static int compare_functions(const void *a, const void *b)
     return x->program < y->program ? -1 : x->program > y->program;
 }
 
-static void add_row(struct reader *r, uint32_t addr, uint32_t rule)
+void eh_table_add(struct eh_table *t, size_t max_rows, uint32_t addr, uint32_t rule)
 {
-    struct eh_table *t = &r->table;
-
     if (t->n_rows > 0 && t->rows[t->n_rows - 1].addr == addr)
         t->n_rows--; /* nothing lies between them */
     if ((t->n_rows > 0 ? t->rows[t->n_rows - 1].rule : UNWIND_RULE_NONE) == rule)
         return;
-    if (t->n_rows == r->max_rows) {
+    if (t->n_rows == max_rows) {
         t->is_full = true;
         return;
     }
@@ -335,8 +333,8 @@ static void emit_row(void *arg, uint64_t offset, const struct unwind_rule *rule)
 {
     const struct emit *emit = arg;
 
-    add_row(emit->reader, emit->addr + (uint32_t)offset,
-            unwind_rules_number(emit->reader->rules, rule));
+    eh_table_add(&emit->reader->table, emit->reader->max_rows, emit->addr + (uint32_t)offset,
+                 unwind_rules_number(emit->reader->rules, rule));
 }
 
 static void emit_functions(struct reader *r)
@@ -358,7 +356,7 @@ static void emit_functions(struct reader *r)
             size = next->addr - f->addr;
         if (!cfi_run(c, &cie->context, size, emit_row, &emit))
             r->table.n_broken++;
-        add_row(r, f->addr + size, UNWIND_RULE_NONE);
+        eh_table_add(&r->table, r->max_rows, f->addr + size, UNWIND_RULE_NONE);
         r->table.n_functions++;
     }
 }

@@ -53,6 +53,10 @@ void eh_frame_read(const struct eh_section *sections, size_t n_sections, struct 
 
 void eh_table_release(struct eh_table *table); /* safe on a zeroed one */
 
+/* One more row, not before the last one, which it replaces at the same address; with the rule that
+ * is in force anyway nothing is added. */
+void eh_table_add(struct eh_table *table, size_t max_rows, uint32_t addr, uint32_t rule);
+
 /* Where the .eh_frame section is, as PT_GNU_EH_FRAME's contents say; for files without a section
  * table. False: they do not. */
 bool eh_frame_header(const struct eh_section *header, uint64_t *ret_vaddr);

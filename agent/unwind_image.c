@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/unwind_image.h"
 
+#include "agent/go_rows.h"
 #include "lib/cleanup.h"
 #include "lib/mem.h"
 
@@ -88,8 +89,9 @@ static void add_compressed(struct input *in, Elf_Scn *section)
     add_bytes(in, copy, data->d_size, 0, true);
 }
 
-/* .eh_frame goes first: where both describe a function, what the loader uses is better kept. */
-static void read_sections(Elf *elf, struct input *in)
+/* .eh_frame goes first: where both describe a function, what the loader uses is better kept. Of Go
+ * code .debug_frame knows less than Go's own table, and may be large. */
+static void read_sections(Elf *elf, bool is_go, struct input *in)
 {
     static const struct {
         const char *name;
@@ -101,6 +103,8 @@ static void read_sections(Elf *elf, struct input *in)
     if (elf_getshdrnum(elf, &n) < 0 || n > SECTIONS_MAX || elf_getshdrstrndx(elf, &names) < 0)
         return;
     for (size_t w = 0; w < sizeof(wanted) / sizeof(wanted[0]); w++) {
+        if (is_go && wanted[w].is_debug_frame)
+            continue;
         for (size_t i = 1; i < n; i++) {
             Elf_Scn *section = elf_getscn(elf, i);
 
@@ -171,6 +175,7 @@ int unwind_image_read(int fd, struct unwind_rules *rules, struct unwind_image *r
                       struct err *e)
 {
     _cleanup_input_ struct input in = { .fd = fd };
+    struct go_table go = { 0 };
     struct unwind_image image = { 0 };
     size_t n_headers = 0;
     GElf_Ehdr header;
@@ -186,10 +191,14 @@ int unwind_image_read(int fd, struct unwind_rules *rules, struct unwind_image *r
     read_segments(elf, n_headers, &image);
     if (image.n_segments == 0)
         return err_set(e, -EINVAL, "no code");
-    read_sections(elf, &in);
+    image.is_go = go_table_open(fd, &go);
+    read_sections(elf, image.is_go, &in);
     if (in.n == 0)
         read_by_header(elf, n_headers, &in);
     eh_frame_read(in.sections, in.n, image.range, UNWIND_ROWS_PER_IMAGE_MAX, rules, &image.table);
+    if (image.is_go)
+        go_rows_add(&go, image.range, UNWIND_ROWS_PER_IMAGE_MAX, rules, &image.table);
+    go_table_release(&go);
     *ret_image = image;
     return 0;
 }

@@ -3,8 +3,9 @@
  * unwind_image: the unwind rows of one ELF file, and where its code is.
  *
  * Read are .eh_frame and .debug_frame, by the section table or, without one, by the program
- * headers. Input is untrusted and may change while it is read: sections are read into memory of our
- * own, each at most EH_FRAME_SECTION_SIZE_MAX. Only x86-64 code has rows.
+ * headers; of a Go program .eh_frame and Go's own table of functions. Input is untrusted and may
+ * change while it is read: sections are read into memory of our own, each at most
+ * EH_FRAME_SECTION_SIZE_MAX. Only x86-64 code has rows.
  */
 #pragma once
 
@@ -27,6 +28,7 @@ struct unwind_image {
     size_t n_segments;
     struct eh_range range; /* of all segments */
     struct eh_table table; /* without rows: nothing is known of the code */
+    bool is_go;            /* its own table of functions was read */
 };
 
 /* The file behind @fd stays the caller's. */

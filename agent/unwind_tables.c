@@ -21,7 +21,7 @@ struct table {
     size_t n_segments;
     uint64_t range_start; /* vaddr of the rows' address 0 */
     uint32_t first_row, n_rows;
-    bool was_read;
+    bool was_read, is_go;
 };
 
 /* Mappings that lie together; processes that have the same ones share them. */
@@ -131,6 +131,7 @@ static void read_table(struct unwind_tables *t, int fd, struct table *table)
     memcpy(table->segments, image.segments, image.n_segments * sizeof(*table->segments));
     table->n_segments = image.n_segments;
     table->range_start = image.range.start;
+    table->is_go = image.is_go;
     table->first_row = t->n_rows;
     if (image.table.n_rows > 0 && make_room(t, image.table.n_rows)) {
         memcpy(t->rows + t->n_rows, image.table.rows, image.table.n_rows * sizeof(*t->rows));
@@ -155,7 +156,7 @@ static struct unwind_mapping make_mapping(struct unwind_tables *t, const struct 
     if (!table->was_read && image->fd >= 0)
         read_table(t, image->fd, table);
     table->was_read = true;
-    m.flags = image->elf.has_go ? UNWIND_SWITCHES_STACKS : 0;
+    m.flags = table->is_go || image->elf.has_go ? UNWIND_SWITCHES_STACKS : 0;
     if (unwind_segments_vaddr(table->segments, table->n_segments, code->off, &vaddr)) {
         m.base = code->start - vaddr + table->range_start;
         m.first_row = table->first_row;

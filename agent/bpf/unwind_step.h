@@ -179,12 +179,13 @@ static __always_inline __u8 unwind_by_rule(struct unwind_walk *w, const struct u
         if (!unwind_read(w, at + (__u64)(__s64)rule->bp_off, &bp))
             return RECORD_STOP_NO_READ;
     }
-    if (cfa <= w->sp && !w->is_exact)
+    if (cfa <= w->sp && !w->is_exact && !(rule->flags & UNWIND_RULE_SWITCHES))
         return RECORD_STOP_NO_READ; /* a stack only shrinks */
     w->pc = pc;
     w->sp = cfa;
     w->bp = bp;
-    w->is_exact = w->has_regs = 0;
+    w->has_regs = 0;
+    w->is_exact = (rule->flags & UNWIND_RULE_INTERRUPTED) != 0;
     return pc ? UNWIND_CONTINUE : RECORD_STOP_END;
 }
 

@@ -51,7 +51,12 @@ struct unwind_rule {
     __s32 deref_off;
     __s32 bp_off;
     __s32 ra_off;
-    __u32 pad;
+    __u32 flags; /* enum unwind_rule_flag */
+};
+
+enum unwind_rule_flag {
+    UNWIND_RULE_SWITCHES = 1,    /* the caller may be on another stack */
+    UNWIND_RULE_INTERRUPTED = 2, /* the caller was interrupted: it called nobody */
 };
 
 struct unwind_row {
