@@ -4,8 +4,8 @@
 FROM docker.io/library/debian:bookworm-slim AS build
 RUN apt-get update && \
     DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-        bpftool clang gcc libbpf-dev libc6-dev libcurl4-openssl-dev libelf-dev libgnutls28-dev libjson-c-dev \
-        liblzma-dev libmicrohttpd-dev libssl-dev libyaml-dev llvm make pkg-config uthash-dev zlib1g-dev && \
+        bpftool clang g++ gcc libbpf-dev libc6-dev libcurl4-openssl-dev libdw-dev libelf-dev libgnutls28-dev libjson-c-dev \
+        liblzma-dev libmicrohttpd-dev libssl-dev libyaml-dev llvm llvm-dev make pkg-config uthash-dev zlib1g-dev && \
     rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # .dockerignore lists what is sent: a change of anything else leaves this stage cached.

@@ -8,6 +8,9 @@ PROFILE   ?= release
 ifeq ($(origin CC),default)
 CC        := gcc
 endif
+# The demangler is a library for C++: one file is, and the agent is linked as such.
+CXX       := $(subst gcc,g++,$(subst clang,clang++,$(CC)))
+LLVM_CONFIG ?= $(firstword $(shell command -v llvm-config) $(shell ls /usr/lib/llvm-*/bin/llvm-config 2>/dev/null) llvm-config)
 CLANG     ?= clang
 BPFTOOL   ?= $(firstword $(shell command -v bpftool) /usr/sbin/bpftool)
 IMG       ?= docker.io/library/podflame-operator:$(VERSION)
@@ -23,7 +26,10 @@ Q   := $(if $(filter 1,$(V)),,@)
 say  = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 LIBS_operator := libmicrohttpd gnutls libcurl json-c openssl zlib yaml-0.1
-LIBS_agent    := libbpf libelf liblzma zlib json-c openssl
+LIBS_agent    := libbpf libdw libelf liblzma zlib json-c openssl
+LD_operator    = $(CC)
+LD_agent       = $(CXX) $(LDXX_$(PROFILE))
+STATIC_agent   = $(shell $(LLVM_CONFIG) --libdir)/libLLVMDemangle.a
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
           -Wimplicit-fallthrough -Wnull-dereference -Wcast-align -Wundef -Wno-sign-conversion \
           $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option) -Wno-format-truncation
@@ -37,39 +43,49 @@ CFLAGS_tsan    := -O1 -g -fsanitize=thread
 CFLAGS_analyze := -O1 -g -fanalyzer
 CFLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+LDXX_release    := -static-libstdc++ -static-libgcc
 LDFLAGS_asan   := -fsanitize=address,undefined
 LDFLAGS_tsan   := -fsanitize=thread
 LDFLAGS_fuzz   := -fsanitize=fuzzer,address,undefined
 CFLAGS_ALL = -std=gnu17 -D_GNU_SOURCE -I. -I$(OUT) -MMD -MP $(WARN) -ffile-prefix-map=$(CURDIR)=. \
              -DPODFLAME_VERSION='"$(VERSION)"' $(CFLAGS_$(PROFILE)) $(if $(CI),-Werror) $(CFLAGS)
 
+CXXFLAGS_ALL = $(filter-out -std=% -Wstrict-prototypes -Wmissing-prototypes,$(CFLAGS_ALL)) -std=c++17 -fno-exceptions -fno-rtti \
+             -isystem $(shell $(LLVM_CONFIG) --includedir)
+
 # Every .c outside tests/, fuzz/ and bpf/ belongs to the program whose folder it is in.
 sources       = $(sort $(foreach d,$(1),$(wildcard $(d)/*.c)))
 SRC_lib      := $(call sources,lib lib/podflame)
 SRC_operator := $(SRC_lib) $(call sources,lib/kube webhook reconciler certs)
 SRC_agent    := $(SRC_lib) $(call sources,agent agent/runtimes agent/symbols agent/flame)
+CXX_agent    := $(wildcard agent/symbols/*.cc)
 ASM_agent    := $(wildcard agent/flame/*.S)
 BPF          := $(wildcard agent/bpf/*.bpf.c)
 SKEL         := $(BPF:%.bpf.c=$(OUT)/%.skel.h)
 TEST_DIRS    := lib lib/kube lib/podflame webhook reconciler certs agent agent/symbols agent/runtimes agent/flame
 TESTS        := $(sort $(wildcard $(TEST_DIRS:%=%/tests/test_*.c)))
 FUZZERS      := $(sort $(filter-out lib/fuzz/fuzz_replay.c,$(wildcard $(TEST_DIRS:%=%/fuzz/fuzz_*.c))))
-objects       = $(patsubst %.S,$(OUT)/%.o,$(patsubst %.c,$(OUT)/%.o,$(1)))
+objects       = $(addprefix $(OUT)/,$(addsuffix .o,$(basename $(1))))
 
 ##@ Build
 all: $(BIN)/podflame-operator $(BIN)/podflame-agent ## build both programs into build/bin (CC=clang, PROFILE=asan|tsan)
 
 $(BIN)/podflame-operator: $(call objects,$(SRC_operator))
-$(BIN)/podflame-agent: $(call objects,$(SRC_agent) $(ASM_agent))
+$(BIN)/podflame-agent: $(call objects,$(SRC_agent) $(CXX_agent) $(ASM_agent))
 $(BIN)/podflame-%:
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS_$(PROFILE)) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs $(LIBS_$*)) -lpthread
+	$(Q)$(LD_$*) $(LDFLAGS_$(PROFILE)) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs $(LIBS_$*)) $(STATIC_$*) -lpthread
 
 $(OUT)/%.o: %.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -c -o $@ $<
+
+$(OUT)/%.o: %.cc
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS_ALL) -c -o $@ $<
 
 $(OUT)/agent/flame/%.o: agent/flame/%.S $(wildcard agent/flame/page.*)
 	$(call say,AS,$<)
@@ -92,7 +108,7 @@ $(call objects,$(filter agent/%,$(TESTS) $(FUZZERS))): | $(SKEL)
 
 # One archive a program, without its main: what the unit tests link.
 $(OUT)/operator.a: $(call objects,$(filter-out webhook/main.c,$(SRC_operator)))
-$(OUT)/agent.a: $(call objects,$(filter-out agent/main.c,$(SRC_agent)) $(ASM_agent))
+$(OUT)/agent.a: $(call objects,$(filter-out agent/main.c,$(SRC_agent)) $(CXX_agent) $(ASM_agent))
 $(OUT)/operator.a $(OUT)/agent.a:
 	@rm -f $@
 	$(Q)ar rcs $@ $^
@@ -101,12 +117,12 @@ TEST_BIN := $(patsubst %.c,$(OUT)/%,$(TESTS))
 FUZZ_BIN := $(patsubst %.c,$(OUT)/%,$(FUZZERS))
 define link_test
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_$(PROFILE)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $$(pkg-config --libs $(1)) -lpthread
+	$(Q)$(LD_$(1)) $(LDFLAGS_$(PROFILE)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $$(pkg-config --libs $(LIBS_$(1))) $(STATIC_$(1)) -lpthread
 endef
 $(filter $(OUT)/agent/%,$(TEST_BIN) $(FUZZ_BIN)): $(OUT)/%: $(OUT)/%.o $(OUT)/agent.a
-	$(call link_test,$(LIBS_agent))
+	$(call link_test,agent)
 $(filter-out $(OUT)/agent/%,$(TEST_BIN) $(FUZZ_BIN)): $(OUT)/%: $(OUT)/%.o $(OUT)/operator.a
-	$(call link_test,$(LIBS_operator))
+	$(call link_test,operator)
 # Without libFuzzer, a fuzz target is a test that replays its corpus.
 ifneq ($(PROFILE),fuzz)
 $(FUZZ_BIN): $(OUT)/lib/fuzz/fuzz_replay.o
@@ -116,7 +132,7 @@ fuzzers: $(FUZZ_BIN)
 .PRECIOUS: $(OUT)/%.o $(OUT)/%.bpf.o $(OUT)/%.skel.h
 
 ##@ Develop
-PACKAGES := gcc libc6-dev make clang llvm bpftool pkg-config libbpf-dev libelf-dev liblzma-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev \
+PACKAGES := gcc g++ libc6-dev make clang llvm llvm-dev bpftool pkg-config libbpf-dev libelf-dev libdw-dev liblzma-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev \
   libcurl4-openssl-dev libjson-c-dev libyaml-dev libssl-dev uthash-dev libcmocka-dev libclang-rt-dev git python3 jq openssl curl \
   clang-format clang-tidy shellcheck codespell yamllint binutils g++ musl-tools xz-utils libc6-dbg $(if $(shell command -v rustc),,rustc) \
   containerd runc containernetworking-plugins iproute2 iptables buildah mmdebstrap busybox-static util-linux procps ca-certificates
@@ -180,7 +196,7 @@ print-flags:
 	@: $(info $(filter-out -MMD -MP,$(subst ',,$(CFLAGS_ALL))))
 
 format: ## rewrite the C files as .clang-format says
-	@git ls-files '*.c' '*.h' | xargs clang-format -i
+	@git ls-files '*.c' '*.cc' '*.h' | xargs clang-format -i
 
 clean: ## remove build/ (a test cluster is taken down first)
 	@[ ! -x e2e/cluster/down ] || e2e/cluster/down

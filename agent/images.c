@@ -126,6 +126,18 @@ const struct image *images_get(const struct images *images, uint32_t index)
     return &images->all[index]->image;
 }
 
+const struct debug_file *images_debug(struct images *images, uint32_t index)
+{
+    assert(index < images->n);
+    struct image *image = &images->all[index]->image;
+
+    if (!image->debug_was_checked && image->debug.fd >= 0 &&
+        !debug_file_check(&image->debug, &image->elf))
+        debug_file_close(&image->debug);
+    image->debug_was_checked = true;
+    return &image->debug;
+}
+
 uint32_t images_count(const struct images *images)
 {
     return images->n;

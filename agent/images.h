@@ -13,16 +13,18 @@
 #include "agent/symbols/debug_file.h"
 #include "agent/symbols/elf_image.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 enum { IMAGES_MAX = 2048, IMAGE_NONE = UINT32_MAX };
 
 struct image {
-    char name[128];       /* for [name+0x1234]; "[vdso]" is "vdso" */
-    int fd;               /* -1: could not be opened */
-    struct elf_image elf; /* empty when it is no ELF file */
-    struct debug_file debug;
+    char name[128];          /* for [name+0x1234]; "[vdso]" is "vdso" */
+    int fd;                  /* -1: could not be opened */
+    struct elf_image elf;    /* empty when it is no ELF file */
+    struct debug_file debug; /* to be had by images_debug() */
+    bool debug_was_checked;
 };
 
 struct images;
@@ -35,4 +37,7 @@ uint32_t images_add(struct images *images, pid_t pid, const struct proc_map *map
 
 /* Borrowed. */
 const struct image *images_get(const struct images *images, uint32_t index);
+/* What was stripped from it, if it is there and belongs to it; may read all of that file. Borrowed.
+ */
+const struct debug_file *images_debug(struct images *images, uint32_t index);
 uint32_t images_count(const struct images *images);

@@ -55,6 +55,22 @@ int bundle_read(struct kube_client *client, const char *name, struct bundle *ret
     return 0;
 }
 
+const char *bundle_kept_by(const struct bundle *bundle)
+{
+    static const char *const asks[] = {
+        "cert-manager.io/inject-ca-from",
+        "cert-manager.io/inject-ca-from-secret",
+        "cert-manager.io/inject-apiserver-ca",
+        "service.beta.openshift.io/inject-cabundle",
+    };
+    struct json_object *annotations = json_get_object(bundle->hooks, "metadata.annotations");
+
+    for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++)
+        if (json_get_key(annotations, asks[i]))
+            return asks[i];
+    return NULL;
+}
+
 static struct json_object *patch_of(const char *name, const struct bundle *bundle,
                                     const char *base64)
 {

@@ -32,6 +32,10 @@ void bundle_release(struct bundle *bundle);
 int bundle_read(struct kube_client *client, const char *name, struct bundle *ret,
                 struct err *e) WARN_UNUSED;
 
+/* The annotation by which somebody else is asked to write the caBundle, as cert-manager is; NULL:
+ * there is none. */
+const char *bundle_kept_by(const struct bundle *bundle);
+
 /* -ESTALE, -ENOENT: somebody else has changed it since. */
 int bundle_write(struct kube_client *client, const char *name, const struct bundle *bundle,
                  const char *pem, struct err *e) WARN_UNUSED;

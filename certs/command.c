@@ -51,12 +51,28 @@ static void print_ca(const char *what, const struct cert_pair *ca, time_t now)
         printf("             UNUSABLE: %s\n", e.msg);
 }
 
+static int read_bundle(struct kube_client *client, const struct certs_place *place,
+                       struct bundle *ret, struct err *e)
+{
+    if (bundle_read(client, place->webhook_configuration, ret, e) < 0)
+        return err_wrap(e, "ValidatingWebhookConfiguration '%s'", place->webhook_configuration);
+    return 0;
+}
+
 static int ensure(struct kube_client *client, const struct certs_place *place, struct err *e)
 {
     const struct certs_policy policy = { 0 };
     struct certs_place no_leaf = *place;
     struct certs_changes changes;
+    _cleanup_bundle_ struct bundle bundle = { 0 };
 
+    if (read_bundle(client, place, &bundle, e) < 0)
+        return e->code;
+    if (bundle_kept_by(&bundle)) {
+        printf("caBundle of %s: left to %s\n", place->webhook_configuration,
+               bundle_kept_by(&bundle));
+        return 0;
+    }
     no_leaf.service = NULL;
     __attribute__((cleanup(certs_keeper_freep))) struct certs_keeper *keeper =
         certs_keeper_new(client, &no_leaf, &policy);
@@ -94,8 +110,8 @@ static int show(struct kube_client *client, const struct certs_place *place, str
 
     if (ca_set_read(client, place->ns, place->secret, &set, e) < 0)
         return err_wrap(e, "Secret '%s/%s'", place->ns, place->secret);
-    if (bundle_read(client, place->webhook_configuration, &bundle, e) < 0)
-        return err_wrap(e, "ValidatingWebhookConfiguration '%s'", place->webhook_configuration);
+    if (read_bundle(client, place, &bundle, e) < 0)
+        return e->code;
     print_ca("CA", &set.current, now);
     if (set.next.cert_pem)
         print_ca("next CA", &set.next, now);
@@ -105,6 +121,10 @@ static int show(struct kube_client *client, const struct certs_place *place, str
         printf("             kept until %s\n", set.previous_until ? until : "it expires");
     }
     print_certs("caBundle", bundle.pem, now);
+    if (bundle_kept_by(&bundle)) {
+        printf("             kept by %s\n", bundle_kept_by(&bundle));
+        return 0;
+    }
     printf("             %s\n",
            !bundle.hooks   ? "there is no webhook configuration"
            : !bundle.alike ? "NOT the same in every webhook; the operator repairs that"
@@ -132,10 +152,11 @@ int certs_command_main(int argc, char **argv)
     const struct cli_program program = {
         .name = "podflame-operator certs",
         .usage = "podflame-operator certs ensure|show [options]",
-        .summary =
-            "Keeps and shows the certificates of the admission webhook.\n\n"
-            "  ensure   make the CA when there is no usable one, and put it into the caBundle\n"
-            "  show     print the CAs, the caBundle and until when each is valid",
+        .summary = "Keeps and shows the certificates of the admission webhook.\n\n"
+                   "  ensure   make the CA when there is no usable one, and put it into the "
+                   "caBundle, unless\n"
+                   "           an annotation asks cert-manager to write that\n"
+                   "  show     print the CAs, the caBundle and until when each is valid",
         .options = options,
     };
     _cleanup_kube_config_ struct kube_config *config = NULL;

@@ -183,6 +183,12 @@ static int look(struct certs_keeper *keeper, time_t now, struct err *e)
     if (bundle_read(keeper->client, place->webhook_configuration, &bundle, e) < 0)
         return err_wrap(e, "ValidatingWebhookConfiguration '%s'", place->webhook_configuration);
     note_bundle(keeper, &bundle, now);
+    const char *other = bundle_kept_by(&keeper->bundle);
+    if (other)
+        return err_set(e, -EINVAL,
+                       "ValidatingWebhookConfiguration '%s': %s keeps its caBundle; serve with "
+                       "--cert-dir what it trusts, or remove that annotation",
+                       place->webhook_configuration, other);
     if (ca_set_read(keeper->client, place->ns, place->secret, &set, e) < 0)
         return err_wrap(e, "Secret '%s/%s'", place->ns, place->secret);
     note_set(keeper, &set);

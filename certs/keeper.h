@@ -7,7 +7,8 @@
  * check reads them, asks certs/plan.h what is to be done, and does it, until there is nothing left.
  * It may run at any time and in any number of replicas; the one that leads writes. Should two
  * believe that they lead, every write names the version that it is based on: the first wins, the
- * other looks again.
+ * other looks again. A caBundle that is somebody else's (bundle_kept_by()) is left alone, and the
+ * check fails.
  *
  * Owned by one thread, like its client.
  */

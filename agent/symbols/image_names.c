@@ -7,6 +7,8 @@
 #include "lib/cleanup.h"
 #include "lib/mem.h"
 
+#include <string.h>
+
 /* The files of one image, while its addresses are named. */
 struct sources {
     struct elf_file files[3]; /* what was stripped goes first */
@@ -24,13 +26,13 @@ static void add_mini_debug(const struct image *image, struct sources *sources)
         sources->files[sources->n++] = (struct elf_file){ sources->mini_fd, &sources->mini };
 }
 
-static void sources_open(const struct image *image, struct sources *ret)
+static void sources_open(const struct image *image, const struct debug_file *debug,
+                         struct sources *ret)
 {
     *ret = (struct sources){ .mini_fd = -1 };
     if (!image->elf.has_symtab) {
-        if (image->debug.fd >= 0 && image->debug.elf.has_symtab &&
-            debug_file_check(&image->debug, &image->elf))
-            ret->files[ret->n++] = (struct elf_file){ image->debug.fd, &image->debug.elf };
+        if (debug->fd >= 0 && debug->elf.has_symtab)
+            ret->files[ret->n++] = (struct elf_file){ debug->fd, &debug->elf };
         else
             add_mini_debug(image, ret);
     }
@@ -44,30 +46,35 @@ static void sources_close(struct sources *sources)
         (void)close(sources->mini_fd);
 }
 
-static void find_symbols(const struct image *image, struct name_query *queries, size_t n)
+static void find_symbols(const struct image *image, const struct debug_file *debug,
+                         struct name_query *queries, size_t n)
 {
     _cleanup_free_ struct elf_query *symbols = mem_array(n, sizeof(*symbols));
     struct sources sources;
 
     for (size_t i = 0; i < n; i++)
         symbols[i].vaddr = queries[i].vaddr;
-    sources_open(image, &sources);
+    sources_open(image, debug, &sources);
     elf_symbols_find(sources.files, sources.n, symbols, n);
     sources_close(&sources);
     for (size_t i = 0; i < n; i++) {
-        if (symbols[i].name && queries[i].chain.n > 0)
-            free(symbols[i].name);
-        else if (symbols[i].name)
-            name_chain_add(&queries[i].chain, symbols[i].name,
-                           image->elf.has_go ? FLAME_GO : FLAME_NATIVE);
+        char *name = symbols[i].name;
+
+        if (name && queries[i].chain.n > 0) {
+            free(name);
+        } else if (name) {
+            name[1 + strcspn(name + 1, "@")] = '\0'; /* the version: @@GLIBC_2.34 */
+            name_chain_add(&queries[i].chain, name, image->elf.has_go ? FLAME_GO : FLAME_NATIVE);
+        }
     }
 }
 
-void image_names_find(const struct image *image, struct name_query *queries, size_t n_queries)
+void image_names_find(const struct image *image, const struct debug_file *debug,
+                      struct name_query *queries, size_t n_queries)
 {
     if (image->fd < 0)
         return;
     if (image->elf.has_go || image->elf.n_sections == 0)
         go_names_find(image->fd, queries, n_queries);
-    find_symbols(image, queries, n_queries);
+    find_symbols(image, debug, queries, n_queries);
 }

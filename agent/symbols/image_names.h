@@ -9,5 +9,7 @@
 
 #include <stddef.h>
 
-/* @queries are sorted by vaddr. What nothing names keeps an empty chain. */
-void image_names_find(const struct image *image, struct name_query *queries, size_t n_queries);
+/* @queries are sorted by vaddr. What nothing names keeps an empty chain. @debug: of images_debug().
+ */
+void image_names_find(const struct image *image, const struct debug_file *debug,
+                      struct name_query *queries, size_t n_queries);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/symbols/names.h"
 
+#include "agent/symbols/demangle_names.h"
 #include "agent/symbols/image_names.h"
+#include "agent/symbols/inlines.h"
 #include "agent/symbols/kallsyms.h"
 #include "agent/symbols/perf_map.h"
 #include "lib/cleanup.h"
@@ -22,6 +24,8 @@ struct item {
 struct names {
     struct name_chain *chains; /* by the number of the place */
     uint32_t n;
+    bool has_all_inlines;
+    size_t n_mangled; /* left so, for the demangler failed on them */
 };
 
 static int compare_items(const void *a, const void *b)
@@ -97,14 +101,15 @@ static void name_kernel(const struct item *items, size_t n, struct name_chain *c
     }
 }
 
-static void name_image(const struct image *image, bool is_interpreter, const struct item *items,
-                       size_t n, struct name_chain *chains)
+static void name_image(const struct image *image, const struct debug_file *debug,
+                       bool is_interpreter, const struct item *items, size_t n,
+                       struct name_chain *chains)
 {
     _cleanup_free_ struct name_query *queries = mem_array(n, sizeof(*queries));
 
     for (size_t i = 0; i < n; i++)
         queries[i].vaddr = items[i].addr;
-    image_names_find(image, queries, n);
+    image_names_find(image, debug, queries, n);
     for (size_t i = 0; i < n; i++) {
         struct name_chain *chain = &chains[items[i].number];
 
@@ -180,40 +185,102 @@ static uint64_t symbol_addr(const struct place *place, struct images *images)
     return place->addr;
 }
 
-struct names *names_resolve(const struct stacks *stacks, struct images *images,
-                            const struct processes *processes, const struct python *python)
+static bool is_same_owner(const struct item *a, const struct item *b)
 {
-    uint32_t n = stacks_n_places(stacks);
-    _cleanup_free_ struct item *items = mem_array(n, sizeof(*items));
-    struct names *names = mem_zalloc(sizeof(*names));
+    return a->place.space == b->place.space && a->place.owner == b->place.owner;
+}
 
-    names->n = n;
-    names->chains = mem_array(n, sizeof(*names->chains));
+/* The first item after @from of another owner. */
+static uint32_t owner_end(const struct item *items, uint32_t from, uint32_t n)
+{
+    uint32_t to = from;
+
+    while (to < n && is_same_owner(&items[to], &items[from]))
+        to++;
+    return to;
+}
+
+static struct item *sorted_items(const struct stacks *stacks, struct images *images, uint32_t n)
+{
+    struct item *items = mem_array(n, sizeof(*items));
+
     for (uint32_t i = 0; i < n; i++) {
         struct place place = stacks_place_at(stacks, i);
 
         items[i] = (struct item){ place, i, symbol_addr(&place, images) };
     }
     qsort(items, n, sizeof(*items), compare_items);
-    for (uint32_t from = 0, to; from < n; from = to) {
-        struct place first = items[from].place;
+    return items;
+}
 
-        for (to = from;
-             to < n && items[to].place.space == first.space && items[to].place.owner == first.owner;
-             to++)
-            ;
-        if (first.space == PLACE_KERNEL)
-            name_kernel(items + from, to - from, names->chains);
-        else if (first.space == PLACE_IMAGE)
-            name_image(images_get(images, first.owner), python_is_image(python, first.owner),
-                       items + from, to - from, names->chains);
-        else if (first.space == PLACE_PYTHON)
-            name_python(python, items + from, to - from, names->chains);
-        else if (first.space == PLACE_JIT)
-            name_jit(processes_at(processes, first.owner), items + from, to - from, names->chains);
-        else
-            name_unknown(items + from, to - from, names->chains);
+/* What DWARF there is of an image, and what to look up in it. */
+static void add_inline_file(struct images *images, const struct item *items, uint32_t n,
+                            struct inline_files *files)
+{
+    const struct image *image = images_get(images, items->place.owner);
+    const struct debug_file *debug = images_debug(images, items->place.owner);
+    struct inline_file file = { .fd = image->elf.has_debug_info ? image->fd : debug->fd,
+                                .alt_fd = debug->alt_fd };
+
+    if (file.fd < 0 || image->elf.has_go)
+        return;
+    file.queries = mem_array(n, sizeof(*file.queries));
+    file.n_queries = n;
+    for (uint32_t i = 0; i < n; i++)
+        file.queries[i] = (struct inline_query){ items[i].addr, items[i].number };
+    inline_files_add(files, &file);
+}
+
+static void name_owner(const struct item *items, size_t n, struct images *images,
+                       const struct processes *processes, const struct python *python,
+                       struct name_chain *chains)
+{
+    uint32_t owner = items->place.owner;
+
+    switch ((enum place_space)items->place.space) {
+    case PLACE_KERNEL:
+        name_kernel(items, n, chains);
+        break;
+    case PLACE_IMAGE:
+        name_image(images_get(images, owner), images_debug(images, owner),
+                   python_is_image(python, owner), items, n, chains);
+        break;
+    case PLACE_PYTHON:
+        name_python(python, items, n, chains);
+        break;
+    case PLACE_JIT:
+        name_jit(processes_at(processes, owner), items, n, chains);
+        break;
+    default:
+        name_unknown(items, n, chains);
+        break;
     }
+}
+
+struct names *names_resolve(const struct stacks *stacks, struct images *images,
+                            const struct processes *processes, const struct python *python)
+{
+    uint32_t n = stacks_n_places(stacks);
+    _cleanup_free_ struct item *items = sorted_items(stacks, images, n);
+    struct names *names = mem_zalloc(sizeof(*names));
+    struct inline_files files = { 0 };
+    struct sandbox inlines = { 0 };
+    struct err ignored = { 0 };
+
+    names->n = n;
+    names->chains = mem_array(n, sizeof(*names->chains));
+    for (uint32_t from = 0; from < n; from = owner_end(items, from, n)) {
+        if (items[from].place.space == PLACE_IMAGE)
+            add_inline_file(images, items + from, owner_end(items, from, n) - from, &files);
+    }
+    bool started = inlines_start(&files, &inlines, &ignored) == 0;
+    for (uint32_t from = 0, to; from < n; from = to) {
+        to = owner_end(items, from, n);
+        name_owner(items + from, to - from, images, processes, python, names->chains);
+    }
+    names->has_all_inlines = inlines_collect(&inlines, names->chains, n) && started;
+    names->n_mangled = demangle_names(names->chains, n);
+    inline_files_release(&files);
     return names;
 }
 

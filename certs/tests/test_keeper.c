@@ -360,6 +360,31 @@ static void a_spoilt_bundle_is_right_after_one_check(void **state)
     }
 }
 
+/* Two that each write their own would never end. */
+static void a_bundle_of_somebody_else_is_left_alone(void **state)
+{
+    struct world *w = *state;
+    struct certs_changes changes;
+    struct err e = { 0 };
+
+    bootstrap(w);
+    int writes = w->bundle_writes;
+    struct json_object *metadata = json_get(w->hooks, "metadata");
+    json_set_str(json_add_object(metadata, "annotations"), "cert-manager.io/inject-ca-from",
+                 "podflame-system/podflame-serving-cert");
+    struct json_object *hook = json_object_array_get_idx(json_get_array(w->hooks, "webhooks"), 0);
+    json_set_str(json_get(hook, "clientConfig"), "caBundle", "b3RoZXI=");
+    new_version(w, w->hooks);
+    assert_int_equal(certs_keeper_check(w->keepers[0], true, w->now, &changes, &e), -EINVAL);
+    assert_non_null(strstr(e.msg, "cert-manager.io/inject-ca-from"));
+    assert_non_null(strstr(e.msg, "--cert-dir"));
+    assert_false(certs_keeper_is_trusted(w->keepers[0]));
+    assert_int_equal(w->bundle_writes, writes);
+    json_object_object_del(metadata, "annotations");
+    assert_int_equal(check(w, 0), 0);
+    assert_true(certs_keeper_is_trusted(w->keepers[0]));
+}
+
 static void without_a_webhook_the_rest_goes_on(void **state)
 {
     struct world *w = *state;
@@ -455,6 +480,7 @@ int main(void)
         TEST(garbage_costs_nothing),
         TEST(text_around_a_ca_costs_nothing),
         TEST(a_spoilt_bundle_is_right_after_one_check),
+        TEST(a_bundle_of_somebody_else_is_left_alone),
         TEST(without_a_webhook_the_rest_goes_on),
         TEST(an_api_server_that_fails_is_outlived),
         TEST(an_expired_ca_is_replaced),
