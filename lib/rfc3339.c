@@ -24,6 +24,12 @@ static int number(const char *text, int n)
     return value;
 }
 
+/* Of four digits, and not 0. */
+static bool is_year(const struct tm *tm)
+{
+    return tm->tm_year > -1900 && tm->tm_year <= 9999 - 1900;
+}
+
 bool rfc3339_parse(const char *text, int64_t *ret_s)
 {
     const char *end = text + strlen("0000-00-00T00:00:00");
@@ -45,7 +51,10 @@ bool rfc3339_parse(const char *text, int64_t *ret_s)
     if (tm.tm_mon < 0 || tm.tm_mon > 11 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 ||
         tm.tm_min > 59 || tm.tm_sec > 60)
         return false;
-    *ret_s = timegm(&tm);
+    int64_t s = timegm(&tm);
+    if (!is_year(&tm)) /* a leap second may lead out of it */
+        return false;
+    *ret_s = s;
     return true;
 }
 
@@ -55,6 +64,7 @@ void rfc3339_format(int64_t s, char text[RFC3339_SIZE])
     struct tm tm;
 
     text[0] = '\0';
-    if (gmtime_r(&t, &tm) && tm.tm_year > -1900 && tm.tm_year <= 9999 - 1900)
-        (void)strftime(text, RFC3339_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    if (gmtime_r(&t, &tm) && is_year(&tm)) /* strftime() writes the year 984 with three digits */
+        (void)snprintf(text, RFC3339_SIZE, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900,
+                       tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }

@@ -8,7 +8,8 @@
 
 enum { RFC3339_SIZE = 32 };
 
-/* False unless @text is a date and time in UTC; a fraction of a second is accepted and dropped. */
+/* False unless @text is a date and time in UTC, in the years 1 to 9999; a fraction of a second is
+ * accepted and dropped. */
 bool rfc3339_parse(const char *text, int64_t *ret_s);
 
 /* "" when @s is beyond the years 1 to 9999. */

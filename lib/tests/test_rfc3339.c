@@ -18,6 +18,9 @@ static const struct {
     { "2027-01-15T08:00:00.123456Z", true, 1800000000 },
     { "2024-02-29T23:59:59Z", true, 1709251199 },
     { "1969-12-31T23:59:59Z", true, -1 },
+    { "0984-12-31T23:59:59Z", true, -31083523201 },
+    { "0000-12-31T23:59:59Z", false, 0 },
+    { "9999-12-31T23:59:60Z", false, 0 },
     { "", false, 0 },
     { "2027-01-15", false, 0 },
     { "2027-01-15T08:00:00", false, 0 },
@@ -46,7 +49,7 @@ static void times_are_read(void **state)
 
 static void times_are_written(void **state)
 {
-    static const int64_t times[] = { 0, 1800000000, 253402300799 };
+    static const int64_t times[] = { 0, 1800000000, 253402300799, -31083523201, -62135596800 };
     char text[RFC3339_SIZE];
 
     (void)state;
@@ -57,6 +60,8 @@ static void times_are_written(void **state)
         assert_true(rfc3339_parse(text, &back));
         assert_int_equal(back, times[i]);
     }
+    rfc3339_format(-62135596801, text);
+    assert_string_equal(text, "");
     rfc3339_format(253402300800, text);
     assert_string_equal(text, "");
     rfc3339_format(INT64_MAX, text);
