@@ -10,7 +10,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 # take out what holds.
 not_yet=(
     'cxx:*' 'cxx-inlined:*' 'rust:*' 'rust-debug-info:*' # demangling, inlined functions, names of threads
-    'go:*' 'go-stripped:*'                               # Go's own tables, its switches of stacks
     'c-musl:*'                                           # functions that nothing describes
     'execing:*'                                          # mappings that come too late
     'threads:threads'

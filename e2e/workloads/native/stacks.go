@@ -50,8 +50,10 @@ func inner(steps uint64) uint64 { return leafCalled(steps) + 1 }
 //go:noinline
 func outer(steps uint64) { sink.Store(inner(steps) + 1) }
 
+func leafInlined(steps uint64) uint64 { return spin(steps) + 1 }
+
 //go:noinline
-func withInlined(steps uint64) { sink.Store(spin(steps) + 1) }
+func withInlined(steps uint64) { sink.Store(leafInlined(steps) + 1) }
 
 type shape interface{ measure(steps uint64) uint64 }
 type circle struct{ radius uint64 }
@@ -189,7 +191,7 @@ type part struct {
 
 var parts = []*part{
 	{Name: "main.outer", Chain: "main.outer;main.inner;main.leafCalled", percent: 10, run: outer},
-	{Name: "main.withInlined", Chain: "main.withInlined;main.spin", percent: 15, run: withInlined},
+	{Name: "main.withInlined", Chain: "main.withInlined;main.leafInlined", percent: 15, run: withInlined},
 	{Name: "main.methods", Chain: "main.methods;main.(*circle).measure;main.leafMethod", percent: 10, run: methods},
 	{Name: "main.generics", Chain: "main.generics;...;main.leafGeneric", percent: 10, run: generics},
 	{Name: "main.closures", Chain: "main.closures;main.call;main.closures.func1;main.leafClosure", percent: 10, run: closures},
