@@ -13,6 +13,8 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
+enum { TRIES_MAX = 3 };
+
 struct image_key {
     uint64_t inode;
     uint32_t dev_major, dev_minor;
@@ -21,14 +23,14 @@ struct image_key {
 struct entry {
     struct image_key key;
     struct image image;
-    uint32_t index;
+    uint32_t index, n_tries;
     UT_hash_handle hh;
 };
 
 struct images {
     struct entry *by_key;
     struct entry *all[IMAGES_MAX];
-    uint32_t n;
+    uint32_t n, left_out;
 };
 
 struct images *images_new(void)
@@ -108,14 +110,21 @@ uint32_t images_add(struct images *images, pid_t pid, const struct proc_map *map
         return IMAGE_NONE;
     HASH_FIND(hh, images->by_key, &key, sizeof(key), entry);
     if (!entry) {
-        if (images->n == IMAGES_MAX)
+        if (images->n == IMAGES_MAX) {
+            images->left_out++;
             return IMAGE_NONE;
+        }
         entry = mem_zalloc(sizeof(*entry));
         entry->key = key;
-        open_image(pid, map, &entry->image);
+        entry->image.fd = -1;
         entry->index = images->n;
         HASH_ADD(hh, images->by_key, key, sizeof(entry->key), entry);
         images->all[images->n++] = entry;
+    }
+    /* Once more when it could not be opened: that process may have been on its way out. */
+    if (entry->image.fd < 0 && entry->n_tries < TRIES_MAX) {
+        entry->n_tries++;
+        open_image(pid, map, &entry->image);
     }
     return entry->index;
 }
@@ -141,4 +150,18 @@ const struct debug_file *images_debug(struct images *images, uint32_t index)
 uint32_t images_count(const struct images *images)
 {
     return images->n;
+}
+
+uint32_t images_unreadable(const struct images *images)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < images->n; i++)
+        n += images->all[i]->image.fd < 0;
+    return n;
+}
+
+uint32_t images_left_out(const struct images *images)
+{
+    return images->left_out;
 }

@@ -6,10 +6,12 @@
 #include "agent/proc_file.h"
 #include "agent/profile.h"
 #include "agent/run.h"
+#include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/cli.h"
 #include "lib/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,7 +27,7 @@ DEFINE_CLEANUP(struct profile *, profile_free)
 DEFINE_CLEANUP(struct flame *, flame_free)
 #define _cleanup_flame_ __attribute__((cleanup(flame_freep)))
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, FILES_MAX = 4096 };
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, FILES_MAX = 4096, NOTE_MAX_BYTES = 256 };
 
 struct arguments {
     struct run_options run;
@@ -33,7 +35,8 @@ struct arguments {
     const char *format, *output;
     const char *container_id; /* as given, perhaps with a scheme */
     const char *pod, *container, *node;
-    bool stream;
+    bool stream, verbose;
+    uint64_t begun_ns; /* CLOCK_MONOTONIC */
 };
 
 static int parse(int argc, char **argv, struct arguments *a, struct err *e)
@@ -56,6 +59,7 @@ static int parse(int argc, char **argv, struct arguments *a, struct err *e)
           &a->output, 0, 0 },
         { "stream", NULL, "write the framed result, or the failure, that the operator reads",
           CLI_FLAG, &a->stream, 0, 0 },
+        { "verbose", NULL, "say on stderr how long each step took", CLI_FLAG, &a->verbose, 0, 0 },
         { "pod", "NAMESPACE/NAME", "for the page's header", CLI_TEXT, &a->pod, 0, 0 },
         { "container", "NAME", "for the page's header", CLI_TEXT, &a->container, 0, 0 },
         { "node", "NAME", "for the page's header", CLI_TEXT, &a->node, 0, 0 },
@@ -162,6 +166,24 @@ static void describe(const struct arguments *a, struct texts *texts)
     (void)snprintf(texts->target, sizeof(texts->target), "pid %lld (%s)", (long long)a->pid, comm);
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* What the kernel side dropped. */
+static void count_dropped(const struct record_counters *c, struct result_profile *p)
+{
+    p->lost = (int64_t)(c->lost_full + c->lost_exiting);
+    p->notes[RESULT_NOTE_LOST_BUFFER_FULL] = (int64_t)c->lost_full;
+    p->notes[RESULT_NOTE_LOST_EXITING] = (int64_t)c->lost_exiting;
+    p->notes[RESULT_NOTE_EVENTS_LOST] = (int64_t)c->lost_events;
+    p->notes[RESULT_NOTE_NOT_FOLLOWED] = (int64_t)c->lost_pids;
+}
+
 static struct flame_header make_header(const struct arguments *a, const struct texts *texts,
                                        const struct result_profile *p)
 {
@@ -183,7 +205,8 @@ static struct flame_header make_header(const struct arguments *a, const struct t
     };
 }
 
-static void tell(const struct arguments *a, const struct result_profile *p)
+static void tell(const struct arguments *a, const struct result_profile *p,
+                 const struct flame_header *header)
 {
     (void)fprintf(stderr,
                   "%s: %lld samples of %lld process%s in %lld.%lld s; %lld lost, %lld truncated, "
@@ -192,16 +215,74 @@ static void tell(const struct arguments *a, const struct result_profile *p)
                   (long long)p->processes, p->processes == 1 ? "" : "es",
                   (long long)(p->duration_ms / 1000), (long long)(p->duration_ms % 1000 / 100),
                   (long long)p->lost, (long long)p->truncated, (long long)p->unknown);
+    for (size_t i = 0; i < FLAME_NOTES_MAX && header->notes[i]; i++)
+        (void)fprintf(stderr, "  %s\n", header->notes[i]);
 }
 
-static void tell_left_out(uint32_t n)
+/* For benchmarks, and for who wonders. */
+static void tell_times(const struct arguments *a, const struct run_outcome *outcome,
+                       const struct profile *profile)
 {
-    if (n > 0)
-        (void)fprintf(
-            stderr,
-            "%u file%s or process%s had no room in the unwind tables: frame pointers were "
-            "followed there\n",
-            n, n == 1 ? "" : "s", n == 1 ? "" : "es");
+    uint64_t first_ns = profile_first_sample_ns(profile), written_ns = now_ns();
+    struct rusage usage;
+
+    if (!a->verbose && !a->stream)
+        return;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    log_event(LOG_INFO, "profile written",
+              LOG_INT("start_to_sampling_ms", (outcome->started_ns - a->begun_ns) / 1000000),
+              LOG_INT("start_to_first_sample_ms", (first_ns - a->begun_ns) / 1000000),
+              LOG_INT("sampling_ms", outcome->duration_ms),
+              LOG_INT("stop_to_page_ms", (written_ns - outcome->stopped_ns) / 1000000),
+              LOG_INT("cpu_ms", (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+                                    (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000),
+              LOG_INT("peak_memory_kib", usage.ru_maxrss));
+}
+
+/* The notes of a profile as text, for as long as the page is written. */
+struct notes {
+    struct buf texts[RESULT_NOTE_COUNT];
+};
+static_assert((int)RESULT_NOTE_COUNT < (int)FLAME_NOTES_MAX, "a page has room for every note");
+
+static void notes_release(struct notes *notes)
+{
+    for (size_t i = 0; i < RESULT_NOTE_COUNT; i++)
+        buf_release(&notes->texts[i]);
+}
+
+static void print_notes(const struct result_profile *p, struct notes *notes,
+                        struct flame_header *header)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < RESULT_NOTE_COUNT; i++) {
+        notes->texts[i] = (struct buf)BUF_INIT(NOTE_MAX_BYTES);
+        if (p->notes[i] > 0 &&
+            result_note_print((enum result_note)i, p->notes[i], &notes->texts[i]) == 0)
+            header->notes[n++] = buf_str(&notes->texts[i]);
+    }
+}
+
+static int write_out(const struct arguments *a, const struct output *output,
+                     const struct flame *flame, const struct texts *texts,
+                     struct result_profile *result, enum result_reason *ret_reason, struct err *e)
+{
+    struct flame_header header = make_header(a, texts, result);
+    __attribute__((cleanup(notes_release))) struct notes notes;
+
+    int code;
+
+    print_notes(result, &notes, &header);
+    if (a->stream)
+        return output_stream(flame, &header, result, ret_reason, e);
+    if (strcmp(a->format, "folded") == 0)
+        code = output_folded(output, flame, e);
+    else
+        code = output_html(output, flame, &header, e);
+    if (code == 0)
+        tell(a, result, &header);
+    return code;
 }
 
 /* Everything after the arguments were found right. */
@@ -227,21 +308,11 @@ static int profile_target(const struct arguments *a, struct output *output,
                        "its pod is deleted or its node shuts down; create the PodFlame again",
                        strsignal(outcome.signal)); /* NOLINT(concurrency-mt-unsafe) */
     result.duration_ms = outcome.duration_ms;
-    result.lost = outcome.lost;
+    count_dropped(&outcome.not_recorded, &result);
     flame = profile_finish(profile, &result);
-
-    struct flame_header header = make_header(a, &texts, &result);
-
-    if (a->stream)
-        return output_stream(flame, &header, &result, ret_reason, e);
-    if (strcmp(a->format, "folded") == 0) {
-        if (output_folded(output, flame, e) < 0)
-            return e->code;
-    } else if (output_html(output, flame, &header, e) < 0) {
+    if (write_out(a, output, flame, &texts, &result, ret_reason, e) < 0)
         return e->code;
-    }
-    tell(a, &result);
-    tell_left_out(unwind_tables_left_out(profile_tables(profile)));
+    tell_times(a, &outcome, profile);
     return 0;
 }
 
@@ -257,7 +328,9 @@ static int fail(bool stream, enum result_reason reason, const struct err *e, int
 
 int main(int argc, char **argv)
 {
-    struct arguments a = { .run = { .duration_s = 10, .frequency = 99 }, .format = "html" };
+    struct arguments a = { .run = { .duration_s = 10, .frequency = 99 },
+                           .format = "html",
+                           .begun_ns = now_ns() };
     struct output output = { .fd = -1 };
     enum result_reason reason = RESULT_INTERNAL;
     struct err e = { 0 };

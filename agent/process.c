@@ -1,27 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/process.h"
 
+#include "agent/budget.h"
 #include "agent/hash.h"
 #include "agent/proc_file.h"
-#include "agent/proc_maps.h"
-#include "lib/cleanup.h"
 #include "lib/mem.h"
 
-#include <fcntl.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
+#include <time.h>
+
+#define MS 1000000ULL
+
+/* Pauses between two readings of one process because of unknown addresses. */
+enum { PAUSE_MIN_MS = 2, PAUSE_MAX_MS = 5000, COSTS_PER_PAUSE = 20, FIRST_COST_MAX_MS = 1 };
+
+/* After exec: the age of the image grows by this factor from one reading to the next, until one
+ * brings nothing new; the first libraries are there after about a millisecond. */
+enum { SETTLE_MIN_MS = 2, SETTLE_FACTOR = 3, SETTLE_MAX_MS = 500 };
 
 enum {
-    LINE_MAX_BYTES = 8192, /* of maps: numbers and an escaped path */
-    MAPS_LINES_MAX = 1 << 18,
-    READ_INTERVAL_MIN_NS = 50000000,
-    PERF_MAP_INTERVAL_NS = 1000000000,
+    STAY_MS = 1000, /* after the end, for what is still on its way */
+    PURGE_EVERY_MS = 1000,
+    EXPECT_MAX_MS = 1000, /* of CPU time */
+    WORK_MAX = 256,       /* processes that one call of processes_work looks at */
 };
-#define READ_INTERVAL_MAX_NS 5000000000ULL
 
-struct entry {
-    uint64_t key; /* pid and generation */
-    struct process process;
+struct running {
+    uint64_t pid;    /* key; wide for the hash's sake */
+    uint64_t number; /* of its image, in the order they were met; a copy's that of the original */
+    struct process_image image;
+    struct layout *layout;               /* one use of it; NULL: nothing is known */
+    struct process *process;             /* borrowed; NULL: not sampled yet */
+    uint64_t exec_ns;                    /* 0: it is settled */
+    uint64_t read_ns, pause_ns, cost_ns; /* the last reading; read_ns 0: none */
+    uint64_t look_ns;                    /* when to read it next, while it waits */
+    uint64_t ended_ns;                   /* 0: it runs */
+    bool is_counted;                     /* as sampled */
+    bool was_exec;                       /* since the last sample */
+    bool is_waiting;                     /* in the list of those to be read */
+    TAILQ_ENTRY(running) link;           /* waiting or ended */
     UT_hash_handle hh;
 };
 
@@ -29,212 +48,395 @@ struct processes {
     struct images *images;
     struct unwind_tables *tables;
     struct python *python;
-    struct entry *by_key;
-    struct entry **all;
-    uint32_t n;
+    uint64_t n_images_run;
+    struct layouts *layouts;
+    struct shown *shown;
+    struct budget budget;
+    struct running *by_pid;
+    TAILQ_HEAD(, running) waiting, ended; /* the longest first */
+    uint64_t purged_ns;
+    struct processes_counts counts;
 };
 
 struct processes *processes_new(struct images *images, struct unwind_tables *tables,
                                 struct python *python)
 {
-    struct processes *processes = mem_zalloc(sizeof(*processes));
+    struct processes *p = mem_zalloc(sizeof(*p));
 
-    processes->images = images;
-    processes->tables = tables;
-    processes->python = python;
-    return processes;
+    p->images = images;
+    p->tables = tables;
+    p->python = python;
+    p->layouts = layouts_new(tables);
+    p->shown = shown_new();
+    TAILQ_INIT(&p->waiting);
+    TAILQ_INIT(&p->ended);
+    budget_init(&p->budget, 0);
+    return p;
 }
 
-void processes_free(struct processes *processes)
+void processes_free(struct processes *p)
 {
-    if (!processes)
+    struct running *r, *next;
+
+    if (!p)
         return;
-    HASH_CLEAR(hh, processes->by_key);
-    for (uint32_t i = 0; i < processes->n; i++) {
-        struct process *p = &processes->all[i]->process;
-
-        if (p->perf_map_fd >= 0)
-            (void)close(p->perf_map_fd);
-        free(p->mappings);
-        free(processes->all[i]);
+    HASH_ITER (hh, p->by_pid, r, next) {
+        HASH_DEL(p->by_pid, r);
+        free(r);
     }
-    free((void *)processes->all);
-    free(processes);
+    layouts_free(p->layouts);
+    shown_free(p->shown);
+    free(p);
 }
 
-static void add_mapping(struct process *p, const struct proc_map *map, uint32_t image)
+static struct running *get(const struct processes *p, pid_t pid)
 {
-    size_t n = p->n_mappings;
+    uint64_t key = (uint64_t)pid;
+    struct running *r;
 
-    if ((n & (n - 1)) == 0)
-        p->mappings = mem_grow(p->mappings, n ? n * 2 : 1, sizeof(*p->mappings));
-    p->mappings[p->n_mappings++] = (struct unwind_code){ map->start, map->end, map->off, image };
+    HASH_FIND(hh, p->by_pid, &key, sizeof(key), r);
+    return r;
 }
 
-/* Reads the executable mappings; keeps what was known when there are none to be read. */
-static bool read_mappings(struct processes *processes, struct process *p)
+static void stop_waiting(struct processes *p, struct running *r)
 {
-    struct process fresh = { .pid = p->pid };
-    _cleanup_free_ char *line = mem_alloc(LINE_MAX_BYTES);
-    struct proc_map map;
-    char path[64];
+    if (r->is_waiting)
+        TAILQ_REMOVE(&p->waiting, r, link);
+    r->is_waiting = false;
+}
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/maps", p->pid);
-    _cleanup_fclose_ FILE *maps = fopen(path, "re");
-    if (!maps)
-        return false;
-    for (size_t i = 0; i < MAPS_LINES_MAX && fresh.n_mappings < PROCESS_MAPPINGS_MAX &&
-                       fgets(line, LINE_MAX_BYTES, maps);
-         i++) {
-        if (proc_maps_parse_line(line, strcspn(line, "\n"), &map) && map.executable)
-            add_mapping(&fresh, &map, images_add(processes->images, p->pid, &map));
+static void end(struct processes *p, struct running *r, uint64_t now_ns)
+{
+    if (r->ended_ns)
+        return;
+    stop_waiting(p, r);
+    r->ended_ns = now_ns ? now_ns : 1;
+    TAILQ_INSERT_TAIL(&p->ended, r, link);
+}
+
+static void forget(struct processes *p, struct running *r, uint64_t now_ns)
+{
+    TAILQ_REMOVE(&p->ended, r, link);
+    HASH_DEL(p->by_pid, r); /* NOLINT(clang-analyzer-core.NullDereference): it is in there */
+    layouts_drop(p->layouts, r->layout, now_ns);
+    if (p->python)
+        python_forget(p->python, r->number);
+    free(r);
+}
+
+/* Of exits that were not told, for want of room in the ring buffer. */
+static void purge(struct processes *p, uint64_t now_ns)
+{
+    struct running *r, *next;
+
+    if (now_ns - p->purged_ns < PURGE_EVERY_MS * MS && p->purged_ns)
+        return;
+    p->purged_ns = now_ns;
+    HASH_ITER (hh, p->by_pid, r, next) {
+        if (proc_file_exists((pid_t)r->pid))
+            continue;
+        unwind_tables_withdraw(p->tables, (pid_t)r->pid);
+        end(p, r, now_ns);
+        forget(p, r, now_ns);
     }
-    if (fresh.n_mappings == 0)
+}
+
+static struct running *add(struct processes *p, pid_t pid, uint64_t now_ns)
+{
+    if (HASH_COUNT(p->by_pid) >= PROCESSES_RUNNING_MAX)
+        purge(p, now_ns);
+    if (HASH_COUNT(p->by_pid) >= PROCESSES_RUNNING_MAX)
+        return NULL;
+
+    struct running *r = mem_zalloc(sizeof(*r));
+
+    r->pid = (uint64_t)pid;
+    r->number = ++p->n_images_run;
+    HASH_ADD(hh, p->by_pid, pid, sizeof(r->pid), r);
+    return r;
+}
+
+/* Another process of that pid, or another image of that process. */
+static void renew(struct processes *p, struct running *r, const struct process_image *image,
+                  uint64_t now_ns)
+{
+    if (r->ended_ns)
+        TAILQ_REMOVE(&p->ended, r, link);
+    stop_waiting(p, r);
+    layouts_drop(p->layouts, r->layout, now_ns);
+    r->layout = NULL;
+    if (p->python)
+        python_forget(p->python, r->number);
+    r->number = ++p->n_images_run;
+    r->ended_ns = r->read_ns = r->pause_ns = r->exec_ns = 0;
+    r->was_exec = true;
+    if (r->image.started != image->started) {
+        r->is_counted = false;
+        r->process = NULL;
+    }
+    r->image = *image;
+}
+
+/* Of a record; a process that was only expected becomes that one, for exec would have been told. */
+static struct running *meet(struct processes *p, const struct record *record)
+{
+    struct running *r = get(p, (pid_t)record->pid);
+
+    if (!r)
+        r = add(p, (pid_t)record->pid, record->time_ns);
+    if (!r)
+        return NULL;
+    if (r->image.started == 0 && record->kind != RECORD_EXEC)
+        r->image = record->image;
+    if (!process_image_is(&r->image, &record->image))
+        renew(p, r, &record->image, record->time_ns);
+    return r;
+}
+
+static uint64_t cpu_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void set_layout(struct processes *p, struct running *r, struct layout *layout,
+                       uint64_t now_ns)
+{
+    layouts_drop(p->layouts, r->layout, now_ns);
+    r->layout = layout;
+}
+
+static const struct unwind_place *place_of(const struct running *r)
+{
+    return r->layout && r->layout->place.n > 0 ? &r->layout->place : NULL;
+}
+
+/* Keeps what was known when there is nothing to be read. True: something is new. */
+static bool read_code(struct processes *p, struct running *r, uint64_t now_ns)
+{
+    const struct layout *before = r->layout;
+    struct code_list list;
+
+    /* Told first, for what is mapped from here on may be read or not, but is told again. */
+    unwind_tables_publish(p->tables, (pid_t)r->pid, &r->image, place_of(r), true);
+    if (!code_read((pid_t)r->pid, p->images, &list)) {
+        unwind_tables_withdraw(p->tables, (pid_t)r->pid);
+        end(p, r, now_ns);
         return false;
-    free(p->mappings);
-    p->mappings = fresh.mappings;
-    p->n_mappings = fresh.n_mappings;
-    unwind_tables_put(processes->tables, p->pid, p->generation, p->mappings, p->n_mappings);
-    if (processes->python)
-        python_look(processes->python, p->pid, p->generation, p->mappings, p->n_mappings);
+    }
+    p->counts.maps_cut += list.is_cut;
+    if (p->python)
+        python_look(p->python, (pid_t)r->pid, r->number, &r->image, list.items, list.n);
+    set_layout(p, r, layouts_use(p->layouts, list.items, list.n), now_ns);
+    code_list_release(&list);
+    if (r->layout != before && place_of(r))
+        unwind_tables_publish(p->tables, (pid_t)r->pid, &r->image, place_of(r), false);
+    return r->layout != before;
+}
+
+/* What a reading costs the agent, it may not cost again too soon. */
+static uint64_t rested_ns(const struct running *r, uint64_t pause_ns)
+{
+    uint64_t least = r->cost_ns * COSTS_PER_PAUSE;
+
+    return r->read_ns ? r->read_ns + (pause_ns > least ? pause_ns : least) : 0;
+}
+
+static void wait_until(struct processes *p, struct running *r, uint64_t when_ns)
+{
+    if (!r->is_waiting)
+        TAILQ_INSERT_TAIL(&p->waiting, r, link);
+    r->is_waiting = true;
+    r->look_ns = when_ns;
+}
+
+static void settle(struct processes *p, struct running *r, bool is_new, uint64_t now_ns)
+{
+    uint64_t age = now_ns > r->exec_ns ? now_ns - r->exec_ns : 0;
+    uint64_t pause = age * (SETTLE_FACTOR - 1);
+
+    if (r->ended_ns || age > SETTLE_MAX_MS * MS || (age > SETTLE_MIN_MS * MS && !is_new))
+        r->exec_ns = 0;
+    else
+        wait_until(p, r, rested_ns(r, pause > SETTLE_MIN_MS * MS ? pause : SETTLE_MIN_MS * MS));
+}
+
+static void read_now(struct processes *p, struct running *r, uint64_t now_ns)
+{
+    uint64_t begin = cpu_ns();
+    uint32_t n_images = images_count(p->images);
+
+    stop_waiting(p, r);
+
+    bool is_new = read_code(p, r, now_ns);
+    uint64_t cost = cpu_ns() - begin;
+
+    /* A broken stack gives addresses that no reading will explain: look ever more rarely. */
+    r->pause_ns = is_new ? PAUSE_MIN_MS * MS : r->pause_ns * 2;
+    if (r->pause_ns > PAUSE_MAX_MS * MS)
+        r->pause_ns = PAUSE_MAX_MS * MS;
+    r->read_ns = now_ns ? now_ns : 1;
+    r->cost_ns = cost;
+    if (images_count(p->images) > n_images && cost > FIRST_COST_MAX_MS * MS)
+        r->cost_ns = FIRST_COST_MAX_MS * MS; /* the tables of an image are read once */
+    budget_spend(&p->budget, cost);
+    if (r->exec_ns)
+        settle(p, r, is_new, now_ns);
+}
+
+/* For an address that is not known. */
+static bool read_if_due(struct processes *p, struct running *r, uint64_t now_ns)
+{
+    if (r->ended_ns || now_ns < rested_ns(r, r->exec_ns ? 0 : r->pause_ns))
+        return false;
+    if (!budget_has(&p->budget, now_ns)) {
+        p->counts.reads_put_off++;
+        return false;
+    }
+    read_now(p, r, now_ns);
     return true;
 }
 
-/* The newest generation of a pid that was met. */
-static const struct process *latest(const struct processes *processes, uint32_t pid)
+/* A child that was gone before, or that there is no budget to look at. */
+static void inherit(struct processes *p, struct running *r, const struct record *record)
 {
-    for (uint32_t i = processes->n; i > 0; i--) {
-        if ((uint32_t)processes->all[i - 1]->process.pid == pid)
-            return &processes->all[i - 1]->process;
-    }
-    return NULL;
-}
+    const struct running *parent = get(p, (pid_t)record->ppid);
 
-static void inherit_mappings(const struct processes *processes, struct process *p, uint32_t ppid)
-{
-    const struct process *parent = latest(processes, ppid);
-
-    if (!parent || parent == p || parent->n_mappings == 0)
+    if (!parent || parent == r || !parent->layout)
         return;
-    p->mappings = mem_array(parent->n_mappings, sizeof(*p->mappings));
-    p->n_mappings = parent->n_mappings;
-    memcpy(p->mappings, parent->mappings, p->n_mappings * sizeof(*p->mappings));
+    set_layout(p, r, layouts_share(parent->layout), record->time_ns);
+    r->number = parent->number;
 }
 
-static uint64_t key_of(const struct record *r)
+void processes_expect(struct processes *p, const pid_t *pids, size_t n, uint64_t now_ns)
 {
-    return (uint64_t)r->pid << 32 | r->generation;
-}
+    uint64_t begin = cpu_ns();
 
-static struct entry *meet(struct processes *processes, const struct record *r)
-{
-    struct entry *entry = mem_zalloc(sizeof(*entry));
+    for (size_t i = 0; i < n && cpu_ns() - begin < EXPECT_MAX_MS * MS; i++) {
+        struct running *r = get(p, pids[i]);
 
-    entry->key = key_of(r);
-    entry->process = (struct process){
-        .pid = (pid_t)r->pid,
-        .generation = r->generation,
-        .index = processes->n,
-        .perf_map_fd = -1,
-        .read_interval_ns = READ_INTERVAL_MIN_NS,
-        .next_read_ns = r->time_ns + READ_INTERVAL_MIN_NS,
-    };
-    if (!read_mappings(processes, &entry->process) && (r->flags & RECORD_FORKED))
-        inherit_mappings(processes, &entry->process, r->ppid);
-    return entry;
-}
-
-/* Known or met for the first time; NULL: there are PROCESSES_MAX. */
-static struct entry *get(struct processes *processes, const struct record *r)
-{
-    uint64_t key = key_of(r);
-    uint32_t n = processes->n;
-    struct entry *entry;
-
-    HASH_FIND(hh, processes->by_key, &key, sizeof(key), entry);
-    if (!entry && n < PROCESSES_MAX) {
-        entry = meet(processes, r);
-        HASH_ADD(hh, processes->by_key, key, sizeof(entry->key), entry);
-        if ((n & (n - 1)) == 0)
-            processes->all =
-                mem_grow((void *)processes->all, n ? n * 2 : 1, sizeof(struct entry *));
-        processes->all[processes->n++] = entry;
+        if (!r)
+            r = add(p, pids[i], now_ns);
+        if (r)
+            read_now(p, r, now_ns);
     }
-    return entry;
+    budget_init(&p->budget, now_ns);
 }
 
-void processes_expect(struct processes *processes, pid_t pid, uint64_t now_ns)
+struct running *processes_running(const struct processes *p, pid_t pid)
 {
-    (void)get(processes, &(struct record){ .pid = (uint32_t)pid, .time_ns = now_ns });
+    return get(p, pid);
 }
 
-struct process *processes_get(struct processes *processes, const struct record *r)
+void processes_tell(struct processes *p, const struct record *record)
 {
-    struct entry *entry = get(processes, r);
+    struct running *r;
 
-    if (!entry)
+    if (record->kind == RECORD_EXIT) {
+        r = get(p, (pid_t)record->pid);
+        if (r && (process_image_is(&r->image, &record->image) || r->image.started == 0))
+            end(p, r, record->time_ns);
+        return;
+    }
+    r = meet(p, record);
+    if (!r)
+        return;
+    r->exec_ns = record->time_ns;
+    if (!read_if_due(p, r, record->time_ns))
+        wait_until(p, r, record->time_ns);
+}
+
+struct running *processes_sampled(struct processes *p, const struct record *record)
+{
+    struct running *r = meet(p, record);
+
+    if (!r)
         return NULL;
-    entry->process.is_sampled = true;
-    memcpy(entry->process.comm, r->comm, sizeof(r->comm));
-    entry->process.comm[sizeof(r->comm) - 1] = '\0';
-    return &entry->process;
+    if (!r->layout && !r->ended_ns)
+        (void)read_if_due(p, r, record->time_ns);
+    if (!r->layout && record->flags & RECORD_FORKED)
+        inherit(p, r, record);
+    r->process = shown_as(p->shown, r->process, record, r->was_exec);
+    r->was_exec = false;
+    p->counts.sampled += !r->is_counted;
+    p->counts.merged += !r->is_counted && r->process->pid == 0;
+    r->is_counted = true;
+    return r;
 }
 
-static const struct unwind_code *find(const struct process *p, uint64_t addr)
+struct process *running_shown(struct running *r)
 {
-    size_t low = 0, high = p->n_mappings;
+    return r->process;
+}
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
+uint64_t running_image(const struct running *r)
+{
+    return r->number;
+}
 
-        if (p->mappings[middle].end <= addr)
-            low = middle + 1;
-        else
-            high = middle;
+const struct layout *running_layout(const struct running *r)
+{
+    return r->layout;
+}
+
+static const struct code *find(const struct running *r, uint64_t addr)
+{
+    return r->layout ? code_find(r->layout->items, r->layout->n, addr) : NULL;
+}
+
+const struct code *processes_find(struct processes *p, struct running *r, uint64_t addr,
+                                  uint64_t now_ns)
+{
+    const struct code *code = find(r, addr);
+
+    if (!code && read_if_due(p, r, now_ns))
+        code = find(r, addr);
+    return code;
+}
+
+uint64_t processes_work(struct processes *p, uint64_t now_ns)
+{
+    uint64_t next = UINT64_MAX;
+    struct running *r, *after;
+    int n = 0;
+
+    layouts_sweep(p->layouts, now_ns);
+    while ((r = TAILQ_FIRST(&p->ended)) && now_ns > r->ended_ns &&
+           now_ns - r->ended_ns > STAY_MS * MS)
+        forget(p, r, now_ns);
+    for (r = TAILQ_FIRST(&p->waiting); r; r = after) {
+        after = TAILQ_NEXT(r, link);
+        if (n++ == WORK_MAX || !budget_has(&p->budget, now_ns))
+            return now_ns + 10 * MS;
+        if (r->look_ns <= now_ns)
+            read_now(p, r, now_ns);
+        if (r->is_waiting && r->look_ns < next)
+            next = r->look_ns;
     }
-    return low < p->n_mappings && p->mappings[low].start <= addr ? &p->mappings[low] : NULL;
+    return next;
 }
 
-const struct unwind_code *processes_find(struct processes *processes, struct process *p,
-                                         uint64_t addr, uint64_t now_ns)
+bool processes_may_hurry(struct processes *p, uint64_t now_ns)
 {
-    const struct unwind_code *mapping = find(p, addr);
-
-    if (mapping || now_ns < p->next_read_ns)
-        return mapping;
-    if (read_mappings(processes, p))
-        mapping = find(p, addr);
-    /* A broken stack gives addresses that no reading will explain: look ever more rarely. */
-    p->read_interval_ns = mapping ? READ_INTERVAL_MIN_NS : p->read_interval_ns * 2;
-    if (p->read_interval_ns > READ_INTERVAL_MAX_NS)
-        p->read_interval_ns = READ_INTERVAL_MAX_NS;
-    p->next_read_ns = now_ns + p->read_interval_ns;
-    return mapping;
+    return budget_has(&p->budget, now_ns);
 }
 
-void process_open_perf_map(struct process *p, uint64_t now_ns)
+struct process *processes_at(const struct processes *p, uint32_t index)
 {
-    char path[64];
-
-    if (p->perf_map_fd >= 0 || now_ns < p->next_perf_map_ns)
-        return;
-    (void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", proc_file_nspid(p->pid));
-    p->perf_map_fd = proc_file_open_in_root(p->pid, path);
-    p->next_perf_map_ns = now_ns + PERF_MAP_INTERVAL_NS;
+    return shown_at(p->shown, index);
 }
 
-void process_open_late_perf_map(struct process *p)
+uint32_t processes_count(const struct processes *p)
 {
-    if (p->next_perf_map_ns > 0)
-        process_open_perf_map(p, UINT64_MAX);
+    return shown_count(p->shown);
 }
 
-struct process *processes_at(const struct processes *processes, uint32_t index)
+struct processes_counts processes_counts(const struct processes *p)
 {
-    return &processes->all[index]->process;
-}
+    struct processes_counts counts = p->counts;
 
-uint32_t processes_count(const struct processes *processes)
-{
-    return processes->n;
+    counts.layouts_left_out = layouts_left_out(p->layouts);
+    return counts;
 }

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/profile.h"
 
+#include "agent/graph.h"
 #include "agent/images.h"
 #include "agent/process.h"
 #include "agent/runtimes/interleave.h"
 #include "agent/runtimes/python.h"
 #include "agent/stacks.h"
 #include "agent/symbols/names.h"
-#include "lib/cleanup.h"
 #include "lib/mem.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAMES_MAX = RECORD_USER_MAX + RECORD_RUNTIME_MAX + RECORD_KERNEL_MAX, BY_POINTERS = 0x100 };
+enum { FRAMES_MAX = RECORD_USER_MAX + RECORD_RUNTIME_MAX + RECORD_KERNEL_MAX };
 
 struct profile {
     struct images *images;
@@ -22,8 +21,9 @@ struct profile {
     struct python *python;
     struct processes *processes;
     struct stacks *stacks;
-    int64_t samples;
-    int64_t lost; /* a table here was full */
+    int64_t samples, first_ns;
+    int64_t lost_processes, lost_broken; /* samples */
+    int64_t by_pointers, unmapped;       /* samples */
 };
 
 struct profile *profile_new(void)
@@ -52,8 +52,7 @@ void profile_free(struct profile *p)
 
 void profile_expect(struct profile *p, const pid_t *pids, size_t n, uint64_t now_ns)
 {
-    for (size_t i = 0; i < n; i++)
-        processes_expect(p->processes, pids[i], now_ns);
+    processes_expect(p->processes, pids, n, now_ns);
 }
 
 struct unwind_tables *profile_tables(struct profile *p)
@@ -68,21 +67,22 @@ struct python *profile_python(struct profile *p)
 
 /* One stack, root first. */
 struct sample {
+    struct stack_root root;
     uint32_t places[FRAMES_MAX];
     uint32_t n;
-    uint32_t cut; /* enum record_stop, RECORD_STOP_END when it is whole; and BY_POINTERS */
 };
 
-static struct place user_place(struct profile *p, struct process *process, uint64_t addr,
+static struct place user_place(struct profile *p, struct running *running, uint64_t addr,
                                uint64_t now_ns)
 {
-    const struct unwind_code *m = processes_find(p->processes, process, addr, now_ns);
+    const struct code *code = processes_find(p->processes, running, addr, now_ns);
+    struct process *process = running_shown(running);
 
-    if (!m)
+    if (!code)
         return (struct place){ PLACE_UNKNOWN, process->index, addr };
-    if (m->image != IMAGE_NONE)
-        return (struct place){ PLACE_IMAGE, m->image, addr - m->start + m->off };
-    process_open_perf_map(process, now_ns);
+    if (code->image != IMAGE_NONE)
+        return (struct place){ PLACE_IMAGE, code->image, addr - code->start + code->off };
+    shown_open_perf_map(process, now_ns);
     return (struct place){ PLACE_JIT, process->index, addr };
 }
 
@@ -117,7 +117,7 @@ static bool mark_loops(const struct python_frame *frames, size_t n, struct nativ
 
 /* Puts native frames and those of Python functions into @ret in their order. @words: the record's,
  * two for each Python frame. */
-static bool merge(struct profile *p, const struct process *process, const uint64_t *words, size_t n,
+static bool merge(struct profile *p, const struct running *running, const uint64_t *words, size_t n,
                   struct natives *natives, struct sample *ret)
 {
     struct python_frame frames[RECORD_RUNTIME_MAX];
@@ -131,12 +131,10 @@ static bool merge(struct profile *p, const struct process *process, const uint64
         frames[i] = (struct python_frame){ words[2 * i], (uint32_t)words[2 * i + 1],
                                            (uint32_t)(words[2 * i + 1] >> 32) };
         ends_group[i] = frames[i].at & PYTHON_AT_ENTRY;
-        is_shown[i] = frames[i].code != 0;
+        is_shown[i] = frames[i].code != 0 && python_place(p->python, running_image(running),
+                                                          &frames[i], &place.owner, &line);
         if (!is_shown[i])
             continue;
-        if (!python_place(p->python, process->pid, process->generation, &frames[i], &place.owner,
-                          &line))
-            return false;
         place.addr = line;
         if (!stacks_place(p->stacks, place, &numbers[i]))
             return false;
@@ -145,7 +143,7 @@ static bool merge(struct profile *p, const struct process *process, const uint64
     bool is_exact = mark_loops(frames, n, natives);
     struct interleave_input in = { .n_native = natives->n,
                                    .is_loop = natives->is_loop,
-                                   .from_root = !is_exact && ret->cut == RECORD_STOP_END,
+                                   .from_root = !is_exact && ret->root.cut == RECORD_STOP_END,
                                    .n_frames = n,
                                    .ends_group = ends_group,
                                    .is_shown = is_shown };
@@ -163,30 +161,30 @@ static bool merge(struct profile *p, const struct process *process, const uint64
  * Where code keeps no frame pointer, the chain leads to arbitrary values: a caller that lies in no
  * code ends the stack, which is then marked as cut. (With no mapping known all frames stay.)
  */
-static bool collect(struct profile *p, struct process *process, const struct record *r,
+static bool collect(struct profile *p, struct running *running, const struct record *r,
                     const uint64_t *pcs, struct sample *ret)
 {
+    uint32_t by_pointers = r->flags & RECORD_FRAME_POINTERS ? GRAPH_BY_POINTERS : 0;
     uint32_t numbers[RECORD_USER_MAX];
     bool is_loop[RECORD_USER_MAX];
     uint32_t n = 0;
 
     ret->n = 0;
-    ret->cut = r->stop == RECORD_STOP_NO_USER ? RECORD_STOP_END : r->stop;
-    if (r->flags & RECORD_FRAME_POINTERS)
-        ret->cut |= BY_POINTERS;
+    ret->root.cut = (r->stop == RECORD_STOP_NO_USER ? RECORD_STOP_END : r->stop) | by_pointers;
     for (; n < r->n_user; n++) {
-        struct place place = user_place(p, process, pcs[r->n_kernel + n] - (n > 0), r->time_ns);
+        struct place place = user_place(p, running, pcs[r->n_kernel + n] - (n > 0), r->time_ns);
 
-        if (place.space == PLACE_UNKNOWN && n > 0 && process->n_mappings > 0) {
-            ret->cut = (ret->cut & BY_POINTERS) | RECORD_STOP_NO_CODE;
+        if (place.space == PLACE_UNKNOWN && n > 0 && running_layout(running)) {
+            ret->root.cut = by_pointers | RECORD_STOP_NO_CODE;
             break;
         }
+        p->unmapped += place.space == PLACE_UNKNOWN && n == 0;
         if (!stacks_place(p->stacks, place, &numbers[n]))
             return false;
         is_loop[n] =
             place.space == PLACE_IMAGE && python_is_loop(p->python, place.owner, place.addr);
     }
-    if (!merge(p, process, pcs + r->n_kernel + r->n_user, r->n_runtime,
+    if (!merge(p, running, pcs + r->n_kernel + r->n_user, r->n_runtime,
                &(struct natives){ numbers, is_loop, n }, ret))
         return false;
     for (uint32_t i = r->n_kernel; i > 0; i--) {
@@ -198,18 +196,54 @@ static bool collect(struct profile *p, struct process *process, const struct rec
     return true;
 }
 
-void profile_add(struct profile *p, const struct record *r, const uint64_t *pcs)
+/* A thread that never got a name has that of its process. */
+static uint32_t thread_of(struct profile *p, const struct record *r)
 {
-    struct process *process = processes_get(p->processes, r);
+    return strncmp(r->comm, r->thread_comm, RECORD_COMM_SIZE) == 0
+               ? STACKS_THREAD_MAIN
+               : stacks_thread(p->stacks, r->thread_comm);
+}
+
+static void add_sample(struct profile *p, const struct record *r, const uint64_t *pcs)
+{
+    struct running *running = processes_sampled(p->processes, r);
     struct sample sample;
 
-    if (!process || r->n_user > RECORD_USER_MAX || r->n_kernel > RECORD_KERNEL_MAX ||
-        r->n_runtime > RECORD_RUNTIME_MAX || !collect(p, process, r, pcs, &sample) ||
-        !stacks_add(p->stacks, process->index, sample.cut, sample.places, sample.n)) {
-        p->lost++;
+    if (!running) {
+        p->lost_processes++;
         return;
     }
-    p->samples++;
+    sample.root.process = running_shown(running)->index;
+    sample.root.thread = thread_of(p, r);
+    p->by_pointers += r->flags & RECORD_FRAME_POINTERS && r->n_user > 0;
+    if (!collect(p, running, r, pcs, &sample) ||
+        !stacks_add(p->stacks, sample.root, sample.places, sample.n)) {
+        sample.root = (struct stack_root){ sample.root.process, STACKS_THREAD_MAIN, GRAPH_NO_ROOM };
+        (void)stacks_add(p->stacks, sample.root, NULL, 0); /* one a process: there is room */
+    }
+    if (p->samples++ == 0)
+        p->first_ns = (int64_t)r->time_ns;
+}
+
+void profile_add(struct profile *p, const struct record *r, const uint64_t *pcs)
+{
+    if (r->kind != RECORD_SAMPLE)
+        processes_tell(p->processes, r);
+    else if (r->n_user > RECORD_USER_MAX || r->n_kernel > RECORD_KERNEL_MAX ||
+             r->n_runtime > RECORD_RUNTIME_MAX)
+        p->lost_broken++;
+    else
+        add_sample(p, r, pcs);
+}
+
+uint64_t profile_work(struct profile *p, uint64_t now_ns)
+{
+    return processes_work(p->processes, now_ns);
+}
+
+bool profile_may_hurry(struct profile *p, uint64_t now_ns)
+{
+    return processes_may_hurry(p->processes, now_ns);
 }
 
 int64_t profile_samples(const struct profile *p)
@@ -217,134 +251,40 @@ int64_t profile_samples(const struct profile *p)
     return p->samples;
 }
 
-/* What the last step needs for each stack. */
-struct build {
-    const struct profile *profile;
-    const struct names *names;
-    struct flame *flame;
-    struct result_profile *result;
-    struct flame_frame *frames; /* the stack at hand */
-    size_t n, room;
-};
-
-static void push(struct build *b, const char *name, enum flame_kind kind)
+int64_t profile_first_sample_ns(const struct profile *p)
 {
-    if (b->n == b->room) {
-        b->room = b->room ? b->room * 2 : 256;
-        b->frames = mem_grow(b->frames, b->room, sizeof(*b->frames));
-    }
-    b->frames[b->n++] = (struct flame_frame){ name, kind };
+    return p->first_ns;
 }
 
-/* A run of frames of a module without names says no more than one of them. */
-static bool repeats(const struct name *name, const struct flame_frame *last)
+static void take_notes(const struct profile *p, struct result_profile *result)
 {
-    return name->is_module && last->kind == name->kind && strcmp(last->name, name->text) == 0;
-}
+    struct processes_counts processes = processes_counts(p->processes);
+    struct unwind_left_out tables = unwind_tables_left_out(p->tables);
+    int64_t *notes = result->notes;
 
-/* The first frame that belongs to a stack found by frame pointers: what seems to call the bottom of
- * a thread is garbage. */
-static uint32_t find_bottom(const struct build *b, const struct stack *stack)
-{
-    for (uint32_t i = stack->n; i > 0; i--) {
-        if (names_at(b->names, stack->places[i - 1])->names[0].is_bottom)
-            return i - 1;
-    }
-    return UINT32_MAX;
-}
-
-static const char *cut_text(uint32_t stop)
-{
-    static const char *const texts[RECORD_STOP_COUNT] = {
-        [RECORD_STOP_FULL] = "[truncated: too deep]",
-        [RECORD_STOP_NO_CODE] = "[truncated: caller in no code]",
-        [RECORD_STOP_NO_RULE] = "[truncated: caller unknown]",
-        [RECORD_STOP_NO_READ] = "[truncated: stack unreadable]",
-    };
-
-    return stop < RECORD_STOP_COUNT && texts[stop] ? texts[stop] : "[truncated]";
-}
-
-static void build_stack(void *arg, const struct stack *stack)
-{
-    struct build *b = arg;
-    const struct process *process = processes_at(b->profile->processes, stack->process);
-    char title[RECORD_COMM_SIZE + 16];
-    uint32_t bottom = stack->cut & BY_POINTERS ? find_bottom(b, stack) : UINT32_MAX;
-    uint32_t stop = stack->cut & ~(uint32_t)BY_POINTERS;
-    bool whole = bottom != UINT32_MAX, known = false;
-
-    (void)snprintf(title, sizeof(title), "%s (%d)", process->comm, process->pid);
-    b->n = 0;
-    push(b, title, FLAME_PROCESS);
-    if (stop != RECORD_STOP_END && !whole) {
-        push(b, cut_text(stop), FLAME_NOTE);
-        b->result->truncated += (int64_t)stack->count;
-    }
-    for (uint32_t i = whole ? bottom : 0; i < stack->n; i++) {
-        const struct name_chain *chain = names_at(b->names, stack->places[i]);
-
-        known = chain->names[0].known;
-        for (size_t j = 0; j < chain->n; j++) {
-            if (!repeats(&chain->names[j], &b->frames[b->n - 1]))
-                push(b, chain->names[j].text, chain->names[j].kind);
-        }
-    }
-    if (!known)
-        b->result->unknown += (int64_t)stack->count;
-    flame_add(b->flame, b->frames, b->n, stack->count);
-}
-
-static void list_runtimes(const struct names *names, uint32_t n, const struct python *python,
-                          struct result_profile *result)
-{
-    static const struct {
-        enum flame_kind kind;
-        const char *name;
-    } runtimes[] = { { FLAME_NATIVE, "native" }, { FLAME_GO, "go" }, { FLAME_JIT, "jit" } };
-    size_t used = 0;
-
-    for (size_t i = 0; i < sizeof(runtimes) / sizeof(runtimes[0]); i++) {
-        bool seen = false;
-
-        for (uint32_t j = 0; j < n && !seen; j++)
-            seen = names_at(names, j)->names[0].kind == runtimes[i].kind;
-        if (seen)
-            (void)snprintf(result->runtimes[used++], sizeof(result->runtimes[0]), "%s",
-                           runtimes[i].name);
-    }
-    for (size_t i = 0; used < RESULT_RUNTIMES_MAX && python_version(python, i); i++)
-        (void)snprintf(result->runtimes[used++], sizeof(result->runtimes[0]), "%s",
-                       python_version(python, i));
-}
-
-/* Processes by pid: one that called exec is still one. */
-static int64_t count_processes(const struct processes *processes)
-{
-    int64_t n = 0;
-
-    for (uint32_t i = 0; i < processes_count(processes); i++)
-        n += processes_at(processes, i)->generation == 0 && processes_at(processes, i)->is_sampled;
-    return n;
+    result->samples = p->samples;
+    result->lost += p->lost_processes + p->lost_broken;
+    result->processes = processes.sampled;
+    notes[RESULT_NOTE_LOST_PROCESSES] = p->lost_processes;
+    notes[RESULT_NOTE_FRAME_POINTERS] = p->by_pointers;
+    notes[RESULT_NOTE_UNMAPPED] = p->unmapped;
+    notes[RESULT_NOTE_MERGED] = processes.merged;
+    notes[RESULT_NOTE_MAPS_CUT] = processes.maps_cut;
+    notes[RESULT_NOTE_PUT_OFF] = processes.reads_put_off;
+    notes[RESULT_NOTE_TABLES_FULL] = processes.layouts_left_out + tables.images + tables.processes;
+    notes[RESULT_NOTE_IMAGES_UNREADABLE] = images_unreadable(p->images);
+    notes[RESULT_NOTE_IMAGES_LEFT_OUT] = images_left_out(p->images);
 }
 
 struct flame *profile_finish(struct profile *p, struct result_profile *result)
 {
-    uint32_t n = stacks_n_places(p->stacks);
-
     for (uint32_t i = 0; i < processes_count(p->processes); i++)
-        process_open_late_perf_map(processes_at(p->processes, i));
+        shown_open_late_perf_map(processes_at(p->processes, i));
+    take_notes(p, result);
 
     struct names *names = names_resolve(p->stacks, p->images, p->processes, p->python);
-    struct flame *flame = flame_new();
-    struct build build = { .profile = p, .names = names, .flame = flame, .result = result };
+    struct flame *flame = graph_build(p->stacks, p->processes, names, p->python, result);
 
-    result->samples = p->samples;
-    result->lost += p->lost;
-    result->processes = count_processes(p->processes);
-    stacks_each(p->stacks, build_stack, &build);
-    list_runtimes(names, n, p->python, result);
     names_free(names);
-    free(build.frames);
     return flame;
 }

@@ -20,16 +20,22 @@ DEFINE_CLEANUP(struct sampler *, sampler_free)
 
 enum {
     TICK_MS = 100,        /* how long records may wait in the ring buffer */
+    CALM_MS = 20,         /* how long it is not listened to when the target hurries too much */
     ALIVE_CHECK_MS = 500, /* how late the end of the target may be noticed */
     FOLLOW_ROUNDS_MAX = 8,
 };
 
-static int64_t now_ms(void)
+static uint64_t now_ns(void)
 {
     struct timespec now;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static int64_t now_ms(void)
+{
+    return (int64_t)(now_ns() / 1000000);
 }
 
 static int open_signals(void)
@@ -76,12 +82,10 @@ static int find(const struct target *target, struct target_pids *ret_pids,
  * there is no new one: what was forked in between has a parent that was entered in time.
  */
 static int follow(struct sampler *s, const struct target *target, const struct target_pids *first,
-                  enum result_reason *ret_reason, struct err *e)
+                  struct err *e)
 {
     size_t n_known = 0, n_now = first->n;
 
-    if (sampler_follow_forks(s, ret_reason, e) < 0)
-        return e->code;
     for (size_t i = 0; i < first->n; i++) {
         if (sampler_follow(s, first->pids[i], e) < 0)
             return e->code;
@@ -130,6 +134,7 @@ static int open_sampler(const struct run_options *options, const struct target_p
     bool by_pid = target->pid > 0;
     _cleanup_close_ int cgroup_fd = -1;
     _cleanup_sampler_ struct sampler *s = NULL;
+    _cleanup_target_pids_ struct target_pids again = { 0 };
     struct sampler_options sampling = { .frequency = options->frequency, .by_pid = by_pid };
 
     if (!by_pid) {
@@ -139,7 +144,7 @@ static int open_sampler(const struct run_options *options, const struct target_p
             return cannot_tell_apart(target, pids, ret_reason, e);
     }
     sampling.cgroup_fd = cgroup_fd;
-    profile_expect(profile, pids->pids, pids->n, (uint64_t)now_ms() * 1000000);
+    profile_expect(profile, pids->pids, pids->n, now_ns());
     sampling.n_unwind_rows = unwind_tables_room(profile_tables(profile));
     if (sampler_open(&sampling, on_record, profile, &s, ret_reason, e) < 0)
         return e->code;
@@ -147,12 +152,12 @@ static int open_sampler(const struct run_options *options, const struct target_p
     struct unwind_maps maps = sampler_unwind_maps(s);
 
     python_attach(profile_python(profile), sampler_python_map(s));
-    if (unwind_tables_attach(profile_tables(profile), &maps, e) < 0) {
-        *ret_reason = RESULT_INTERNAL;
+    if (unwind_tables_attach(profile_tables(profile), &maps, e) < 0 ||
+        sampler_watch(s, ret_reason, e) < 0 || (by_pid && follow(s, target, pids, e) < 0) ||
+        target_find(target, &again, e) < 0)
         return e->code;
-    }
-    if (by_pid && follow(s, target, pids, ret_reason, e) < 0)
-        return e->code;
+    /* What changed before the kernel began to tell of it is read once more. */
+    profile_expect(profile, again.pids, again.n, now_ns());
     if (sampler_start(s, ret_reason, e) < 0)
         return e->code;
     *ret_sampler = take_ptr(s);
@@ -181,22 +186,38 @@ static void show_progress(int64_t elapsed_ms, int64_t duration_s, int64_t sample
                   (long long)duration_s, (long long)samples);
 }
 
-static void loop(const struct run_options *options, struct sampler *s, struct profile *profile,
-                 int signals, struct target_pids *pids, struct run_outcome *outcome)
+/* For a moment, and for less when there is something to do; the signal that came meanwhile, or 0.
+ */
+static int wait_for_records(struct sampler *s, struct profile *profile, int signals,
+                            int64_t left_ms, uint64_t next_work_ns)
 {
     struct pollfd fds[] = { { .fd = signals, .events = POLLIN },
                             { .fd = sampler_fd(s), .events = POLLIN } };
+    struct signalfd_siginfo info;
+    uint64_t now = now_ns();
+    bool may_hurry = profile_may_hurry(profile, now);
+    int64_t wait = may_hurry ? TICK_MS : CALM_MS;
+
+    if (may_hurry && next_work_ns < now + (uint64_t)wait * 1000000)
+        wait = next_work_ns > now ? (int64_t)((next_work_ns - now) / 1000000) + 1 : 0;
+    if (poll(fds, may_hurry ? 2 : 1, (int)(wait < left_ms ? wait : left_ms)) > 0 &&
+        fds[0].revents && read(signals, &info, sizeof(info)) == sizeof(info))
+        return (int)info.ssi_signo;
+    return 0;
+}
+
+static void loop(const struct run_options *options, struct sampler *s, struct profile *profile,
+                 int signals, struct target_pids *pids, struct run_outcome *outcome)
+{
     int64_t started = now_ms(), last_check = started, now = started;
     int64_t end = started + options->duration_s * 1000;
-    struct signalfd_siginfo info;
+    uint64_t next_work_ns = 0;
 
+    outcome->started_ns = now_ns();
     while (now < end && outcome->signal == 0 && !outcome->target_gone) {
-        int64_t wait = end - now < TICK_MS ? end - now : TICK_MS;
-
-        if (poll(fds, 2, (int)wait) > 0 && fds[0].revents &&
-            read(signals, &info, sizeof(info)) == sizeof(info))
-            outcome->signal = (int)info.ssi_signo;
+        outcome->signal = wait_for_records(s, profile, signals, end - now, next_work_ns);
         sampler_drain(s);
+        next_work_ns = profile_work(profile, now_ns());
         now = now_ms();
         if (now - last_check < ALIVE_CHECK_MS)
             continue;
@@ -206,6 +227,7 @@ static void loop(const struct run_options *options, struct sampler *s, struct pr
             show_progress(now - started, options->duration_s, profile_samples(profile));
     }
     sampler_stop(s);
+    outcome->stopped_ns = now_ns();
     outcome->duration_ms = now_ms() - started;
     sampler_drain(s);
     if (options->show_progress)
@@ -247,7 +269,7 @@ int run(const struct run_options *options, struct profile *profile, struct run_o
     if (open_sampler(options, &pids, profile, &s, ret_reason, e) < 0)
         return e->code;
     loop(options, s, profile, signals, &pids, &outcome);
-    outcome.lost = sampler_lost(s);
+    outcome.not_recorded = sampler_counters(s);
     *ret_outcome = outcome;
     return judge(options, profile, &outcome, ret_reason, e);
 }

@@ -133,7 +133,7 @@ static void configure(struct sampler *s, const struct sampler_options *options)
     if (options->by_pid)
         probe->rodata->scope = RECORD_SCOPE_PIDS;
     else
-        probe->rodata->scope = s->uses_cgroup ? RECORD_SCOPE_ALL : RECORD_SCOPE_MNTNS;
+        probe->rodata->scope = s->uses_cgroup ? RECORD_SCOPE_CGROUP : RECORD_SCOPE_MNTNS;
     memcpy((void *)probe->rodata->scope_mntns, options->mntns, sizeof(options->mntns));
     (void)bpf_map__set_max_entries(probe->maps.records, ring_bytes(s->n_cpus));
     (void)bpf_map__set_max_entries(probe->maps.unwind_rows,
@@ -175,6 +175,19 @@ static int deliver(void *arg, void *data, size_t size)
     return 0;
 }
 
+/* The clock of a cgroup is its own; what becomes of processes is told of all and filtered. */
+static int limit_to_cgroup(struct sampler *s, const struct sampler_options *options, struct err *e)
+{
+    uint32_t zero = 0;
+
+    if (!s->uses_cgroup)
+        return 0;
+
+    int code = bpf_map_update_elem(bpf_map__fd(s->probe->maps.scope_cgroup), &zero,
+                                   &options->cgroup_fd, BPF_ANY);
+    return code < 0 ? err_set(e, code, "hand over the cgroup: %s", err_text(code)) : 0;
+}
+
 static int open_all(struct sampler *s, const struct sampler_options *options,
                     enum result_reason *ret_reason, struct err *e)
 {
@@ -184,7 +197,7 @@ static int open_all(struct sampler *s, const struct sampler_options *options,
     if (!s->probe)
         return err_set(e, -errno, "open the BPF programs: %s", err_text(errno));
     configure(s, options);
-    if (load(s, ret_reason, e) < 0)
+    if (load(s, ret_reason, e) < 0 || limit_to_cgroup(s, options, e) < 0)
         return e->code;
     s->ring = ring_buffer__new(bpf_map__fd(s->probe->maps.records), deliver, s, NULL);
     if (!s->ring)
@@ -225,11 +238,20 @@ static int attach_failed(int code, const char *doing, enum result_reason *ret_re
     return permission_explain(PERMISSION_PERF, code, doing, e);
 }
 
-int sampler_follow_forks(struct sampler *s, enum result_reason *ret_reason, struct err *e)
+int sampler_watch(struct sampler *s, enum result_reason *ret_reason, struct err *e)
 {
-    s->probe->links.on_fork = bpf_program__attach(s->probe->progs.on_fork);
-    if (!s->probe->links.on_fork)
-        return attach_failed(-errno, "attach to the fork tracepoint", ret_reason, e);
+    const struct {
+        struct bpf_program *program;
+        struct bpf_link **link;
+    } hooks[] = { { s->probe->progs.on_fork, &s->probe->links.on_fork },
+                  { s->probe->progs.on_exec, &s->probe->links.on_exec },
+                  { s->probe->progs.on_exit, &s->probe->links.on_exit } };
+
+    for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+        *hooks[i].link = bpf_program__attach(hooks[i].program);
+        if (!*hooks[i].link)
+            return attach_failed(-errno, "attach to the tracepoints of processes", ret_reason, e);
+    }
     return 0;
 }
 
@@ -280,8 +302,6 @@ int sampler_python_map(const struct sampler *s)
 
 int sampler_start(struct sampler *s, enum result_reason *ret_reason, struct err *e)
 {
-    if (!s->probe->links.on_fork && sampler_follow_forks(s, ret_reason, e) < 0)
-        return e->code;
     for (int cpu = 0; cpu < s->n_cpus; cpu++) {
         if (s->events[cpu] < 0)
             continue;
@@ -311,18 +331,22 @@ void sampler_drain(struct sampler *s)
     (void)ring_buffer__consume(s->ring); /* deliver() never fails */
 }
 
-int64_t sampler_lost(const struct sampler *s)
+struct record_counters sampler_counters(const struct sampler *s)
 {
     struct record_counters *sets = mem_array((size_t)s->n_cpus, sizeof(*sets));
+    struct record_counters sum = { 0 };
     uint32_t zero = 0;
-    uint64_t lost = 0;
 
     if (bpf_map_lookup_elem(bpf_map__fd(s->probe->maps.counters), &zero, sets) == 0) {
-        for (int cpu = 0; cpu < s->n_cpus; cpu++)
-            lost += sets[cpu].lost_full + sets[cpu].lost_exiting + sets[cpu].lost_pids;
+        for (int cpu = 0; cpu < s->n_cpus; cpu++) {
+            sum.lost_full += sets[cpu].lost_full;
+            sum.lost_events += sets[cpu].lost_events;
+            sum.lost_exiting += sets[cpu].lost_exiting;
+            sum.lost_pids += sets[cpu].lost_pids;
+        }
     }
     free(sets);
-    return (int64_t)lost;
+    return sum;
 }
 
 bool sampler_uses_cgroup(const struct sampler *s)

@@ -24,7 +24,7 @@ struct sampler_options {
     bool by_pid;                      /* instead of both: what sampler_follow names */
 };
 
-/* One sample. @pcs: record->n_kernel, then record->n_user, then 2 * record->n_runtime words, leaf
+/* One record. @pcs: record->n_kernel, then record->n_user, then 2 * record->n_runtime words, leaf
  * first. Borrowed for the call. */
 typedef void (*sampler_fn)(void *arg, const struct record *record, const uint64_t *pcs);
 
@@ -35,10 +35,9 @@ int sampler_open(const struct sampler_options *options, sampler_fn on_record, vo
                  struct sampler **ret_sampler, enum result_reason *ret_reason,
                  struct err *e) WARN_UNUSED;
 
-/* From now on children begin with the tables of their parents; by_pid: those of followed processes
- * are followed too. sampler_start does it unless it was done before. */
-int sampler_follow_forks(struct sampler *s, enum result_reason *ret_reason,
-                         struct err *e) WARN_UNUSED;
+/* From now on records tell of exec and exits, and children begin with the tables of their
+ * parents; by_pid: those of followed processes are followed too. Before sampler_start. */
+int sampler_watch(struct sampler *s, enum result_reason *ret_reason, struct err *e) WARN_UNUSED;
 int sampler_follow(struct sampler *s, pid_t pid, struct err *e) WARN_UNUSED;
 
 /* by_pid: forgets the processes that are no more; returns how many are left. */
@@ -56,8 +55,8 @@ void sampler_stop(struct sampler *s);
 int sampler_fd(const struct sampler *s); /* for epoll */
 void sampler_drain(struct sampler *s);
 
-/* Samples that never became records. */
-int64_t sampler_lost(const struct sampler *s);
+/* What never became a record, of all CPUs. */
+struct record_counters sampler_counters(const struct sampler *s);
 bool sampler_uses_cgroup(const struct sampler *s);
 
 void sampler_free(struct sampler *s); /* NULL is fine */

@@ -12,7 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { STACKS_MAX = 1 << 18, STACKS_PLACES_MAX = 1 << 20 };
+enum {
+    STACKS_BYTES_MAX = 12 << 20, /* of all stacks; those without thread and frames may go beyond */
+    STACKS_PLACES_MAX = 1 << 18,
+    STACKS_THREADS_MAX = 4096, /* names of threads */
+};
 
 enum place_space {
     PLACE_KERNEL,  /* owner 0; addr: a kernel address */
@@ -28,9 +32,15 @@ struct place {
     uint64_t addr;
 };
 
-struct stack {
+/* What a stack stands on. */
+struct stack_root {
     uint32_t process; /* index */
-    uint32_t cut;     /* the caller's: why it stops before its root */
+    uint32_t thread;  /* as stacks_thread numbers it */
+    uint32_t cut;     /* the caller's: why the stack stops before its root */
+};
+
+struct stack {
+    struct stack_root root;
     uint64_t count;
     uint32_t n;
     const uint32_t *places; /* root first */
@@ -43,9 +53,15 @@ void stacks_free(struct stacks *stacks); /* NULL is fine */
 /* The number of a place, the same for equal places; false past STACKS_PLACES_MAX. */
 bool stacks_place(struct stacks *stacks, struct place place, uint32_t *ret_number);
 
-/* Counts one sample; false past STACKS_MAX different ones. @places root first. */
-bool stacks_add(struct stacks *stacks, uint32_t process, uint32_t cut, const uint32_t *places,
-                uint32_t n);
+/* Threads of one name are one: there may be many, and short-lived. */
+enum { STACKS_THREAD_MAIN, STACKS_THREAD_OTHER }; /* like its process; past STACKS_THREADS_MAX */
+
+/* The number of a name, at least 2, or STACKS_THREAD_OTHER. */
+uint32_t stacks_thread(struct stacks *stacks, const char *name);
+const char *stacks_thread_name(const struct stacks *stacks, uint32_t number);
+
+/* Counts one sample; false when there is no room for another stack. @places root first. */
+bool stacks_add(struct stacks *stacks, struct stack_root root, const uint32_t *places, uint32_t n);
 
 uint32_t stacks_n_places(const struct stacks *stacks);
 struct place stacks_place_at(const struct stacks *stacks, uint32_t number);

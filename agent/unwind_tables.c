@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/unwind_tables.h"
 
-#include "agent/hash.h"
+#include "agent/slots.h"
 #include "agent/unwind_image.h"
 #include "agent/unwind_rules.h"
 #include "lib/mem.h"
@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { ROOM_MIN = 1 << 18 };
+enum { ROOM_MIN = 1 << 20 };
 
 /* The rows of an image, once it was looked at. */
 struct table {
@@ -24,34 +24,19 @@ struct table {
     bool was_read, is_go;
 };
 
-/* Mappings that lie together; processes that have the same ones share them. */
-struct slice {
-    uint64_t hash; /* key */
-    uint32_t first, n, room, n_users;
-    UT_hash_handle hh;
-};
-
-struct space {
-    int32_t pid; /* key; with pad 8 bytes, for the hash's sake */
-    uint32_t pad;
-    uint32_t generation;
-    struct slice *slice;
-    UT_hash_handle hh;
-};
-
 struct unwind_tables {
     struct images *images;
     struct unwind_row *rows;
     struct unwind_rule *all_rules;
     struct unwind_mapping *mappings;
     uint32_t n_rows, rows_max; /* of rows */
-    uint32_t n_mappings;
     struct unwind_rules rules;
-    struct slice *slices;
-    struct space *spaces;
+    struct slots *slots; /* of mappings */
+    uint32_t n_mappings; /* up to the last one that was ever in use */
+    uint32_t last_version;
     int spaces_fd;    /* -1 before the hand-over */
     bool is_attached; /* the arrays are mapped */
-    uint32_t left_out;
+    struct unwind_left_out left_out;
     struct table tables[IMAGES_MAX];
 };
 
@@ -63,6 +48,7 @@ struct unwind_tables *unwind_tables_new(struct images *images)
     t->spaces_fd = -1;
     t->all_rules = mem_array(UNWIND_RULES_MAX, sizeof(*t->all_rules));
     t->mappings = mem_array(UNWIND_MAPPINGS_MAX, sizeof(*t->mappings));
+    t->slots = slots_new(UNWIND_MAPPINGS_MAX);
     unwind_rules_init(&t->rules, t->all_rules);
     return t;
 }
@@ -90,22 +76,12 @@ static void free_arrays(struct unwind_tables *t)
 
 void unwind_tables_free(struct unwind_tables *t)
 {
-    struct slice *slice, *next_slice;
-    struct space *space, *next_space;
-
     if (!t)
         return;
-    HASH_ITER (hh, t->spaces, space, next_space) {
-        HASH_DEL(t->spaces, space);
-        free(space);
-    }
-    HASH_ITER (hh, t->slices, slice, next_slice) {
-        HASH_DEL(t->slices, slice);
-        free(slice);
-    }
     for (size_t i = 0; i < IMAGES_MAX; i++)
         free(t->tables[i].segments);
     free_arrays(t);
+    slots_free(t->slots);
     free(t);
 }
 
@@ -138,11 +114,11 @@ static void read_table(struct unwind_tables *t, int fd, struct table *table)
         table->n_rows = (uint32_t)image.table.n_rows;
         t->n_rows += table->n_rows;
     }
-    t->left_out += table->n_rows < image.table.n_rows || image.table.is_full;
+    t->left_out.images += table->n_rows < image.table.n_rows || image.table.is_full;
     unwind_image_release(&image);
 }
 
-static struct unwind_mapping make_mapping(struct unwind_tables *t, const struct unwind_code *code)
+static struct unwind_mapping make_mapping(struct unwind_tables *t, const struct code *code)
 {
     struct unwind_mapping m = { .start = code->start, .end = code->end };
     uint64_t vaddr;
@@ -153,9 +129,10 @@ static struct unwind_mapping make_mapping(struct unwind_tables *t, const struct 
     const struct image *image = images_get(t->images, code->image);
     struct table *table = &t->tables[code->image];
 
-    if (!table->was_read && image->fd >= 0)
+    if (!table->was_read && image->fd >= 0) {
         read_table(t, image->fd, table);
-    table->was_read = true;
+        table->was_read = true;
+    }
     m.flags = table->is_go || image->elf.has_go ? UNWIND_SWITCHES_STACKS : 0;
     if (unwind_segments_vaddr(table->segments, table->n_segments, code->off, &vaddr)) {
         m.base = code->start - vaddr + table->range_start;
@@ -165,99 +142,61 @@ static struct unwind_mapping make_mapping(struct unwind_tables *t, const struct 
     return m;
 }
 
-static bool holds(const struct unwind_tables *t, const struct slice *slice,
-                  const struct unwind_mapping *mappings, size_t n)
+/* In the order of a version that counts: the rest, then the version. */
+bool unwind_tables_place(struct unwind_tables *t, const struct code *items, size_t n,
+                         struct unwind_place *ret_place)
 {
-    return slice->n == n &&
-           memcmp(t->mappings + slice->first, mappings, n * sizeof(*mappings)) == 0;
-}
+    struct unwind_place place = { .n = (uint32_t)n };
 
-static struct slice *new_slice(struct unwind_tables *t, size_t n)
-{
-    uint32_t room = 8;
-    struct slice *slice;
-
-    while (room < n)
-        room *= 2;
-    if (room > UNWIND_MAPPINGS_MAX - t->n_mappings)
-        return NULL;
-    slice = mem_zalloc(sizeof(*slice));
-    slice->first = t->n_mappings;
-    slice->room = room;
-    t->n_mappings += room;
-    return slice;
-}
-
-/* The slice that @space used is written over when nobody else uses it. */
-static struct slice *write_slice(struct unwind_tables *t, struct slice *used,
-                                 const struct unwind_mapping *mappings, size_t n)
-{
-    uint64_t hash = hash_bytes(mappings, n * sizeof(*mappings));
-    struct slice *slice;
-
-    HASH_FIND(hh, t->slices, &hash, sizeof(hash), slice);
-    if (slice && holds(t, slice, mappings, n))
-        return slice;
-    if (slice)
-        hash = UINT64_MAX - t->n_mappings; /* the same hash by chance: a key that is not shared */
-    slice = used && used->n_users == 1 && used->room >= n ? used : NULL;
-    if (slice)
-        HASH_DEL(t->slices, slice);
-    else
-        slice = new_slice(t, n);
-    if (!slice)
-        return NULL;
-    memcpy(t->mappings + slice->first, mappings, n * sizeof(*mappings));
-    slice->n = (uint32_t)n;
-    slice->hash = hash;
-    HASH_ADD(hh, t->slices, hash, sizeof(hash), slice);
-    return slice;
-}
-
-static struct unwind_space to_value(const struct space *space)
-{
-    return (struct unwind_space){ .first = space->slice->first,
-                                  .n = space->slice->n,
-                                  .generation = space->generation };
-}
-
-static void publish(struct unwind_tables *t, const struct space *space)
-{
-    struct unwind_space value = to_value(space);
-
-    if (t->spaces_fd >= 0 && bpf_map_update_elem(t->spaces_fd, &space->pid, &value, BPF_ANY) < 0)
-        t->left_out++;
-}
-
-void unwind_tables_put(struct unwind_tables *t, pid_t pid, uint32_t generation,
-                       const struct unwind_code *code, size_t n)
-{
-    struct unwind_mapping *mappings = mem_array(n, sizeof(*mappings));
-    struct space key = { .pid = pid }, *space;
-    struct slice *slice;
-
+    if (n == 0 || !slots_take(t->slots, place.n, &place.first))
+        return false;
     for (size_t i = 0; i < n; i++)
-        mappings[i] = make_mapping(t, &code[i]);
-    HASH_FIND(hh, t->spaces, &key.pid, sizeof(uint64_t), space);
-    slice = write_slice(t, space ? space->slice : NULL, mappings, n);
-    free(mappings);
-    if (!slice) {
-        t->left_out++;
-        return;
-    }
-    if (!space) {
-        space = mem_zalloc(sizeof(*space));
-        space->pid = pid;
-        HASH_ADD(hh, t->spaces, pid, sizeof(uint64_t), space);
-    }
-    if (space->slice != slice) {
-        if (space->slice)
-            space->slice->n_users--;
-        slice->n_users++;
-    }
-    space->slice = slice;
-    space->generation = generation;
-    publish(t, space);
+        t->mappings[place.first + i] = make_mapping(t, &items[i]);
+    if (t->n_mappings < place.first + place.n)
+        t->n_mappings = place.first + place.n;
+    place.version = ++t->last_version ? t->last_version : ++t->last_version;
+    __atomic_store_n(&t->mappings[place.first].version, place.version, __ATOMIC_RELEASE);
+    *ret_place = place;
+    return true;
+}
+
+void unwind_tables_take_back(struct unwind_tables *t, struct unwind_place *place)
+{
+    if (place->n > 0)
+        __atomic_store_n(&t->mappings[place->first].version, 0, __ATOMIC_RELEASE);
+    place->version = 0;
+}
+
+void unwind_tables_give(struct unwind_tables *t, const struct unwind_place *place)
+{
+    if (place->n > 0)
+        slots_give(t->slots, place->first, place->n);
+}
+
+static struct unwind_space make_space(const struct unwind_place *place)
+{
+    return place ? (struct unwind_space){ .first = place->first,
+                                          .n = place->n,
+                                          .version = place->version,
+                                          .flags = UNWIND_SPACE_KNOWN }
+                 : (struct unwind_space){ .flags = UNWIND_SPACE_KNOWN };
+}
+
+void unwind_tables_publish(struct unwind_tables *t, pid_t pid, const struct process_image *image,
+                           const struct unwind_place *place, bool is_new)
+{
+    struct unwind_space space = make_space(place);
+
+    space.image = *image;
+    if (t->spaces_fd >= 0 &&
+        bpf_map_update_elem(t->spaces_fd, &pid, &space, is_new ? BPF_ANY : BPF_EXIST) < 0 && is_new)
+        t->left_out.processes++;
+}
+
+void unwind_tables_withdraw(struct unwind_tables *t, pid_t pid)
+{
+    if (t->spaces_fd >= 0)
+        (void)bpf_map_delete_elem(t->spaces_fd, &pid); /* it may be gone already */
 }
 
 uint32_t unwind_tables_room(const struct unwind_tables *t)
@@ -294,31 +233,24 @@ int unwind_tables_attach(struct unwind_tables *t, const struct unwind_maps *maps
     t->mappings = mappings;
     t->is_attached = true;
     t->spaces_fd = maps->spaces;
-    for (const struct space *space = t->spaces; space; space = space->hh.next)
-        publish(t, space);
     return 0;
 }
 
-bool unwind_tables_view(const struct unwind_tables *t, pid_t pid, struct unwind_view *ret_view)
+struct unwind_view unwind_tables_view(const struct unwind_tables *t,
+                                      const struct unwind_place *place)
 {
-    struct space key = { .pid = pid }, *space;
-
-    HASH_FIND(hh, t->spaces, &key.pid, sizeof(uint64_t), space);
-    if (!space)
-        return false;
-    *ret_view = (struct unwind_view){
+    return (struct unwind_view){
         .rows = t->rows,
         .rules = t->all_rules,
         .mappings = t->mappings,
         .n_rows = t->n_rows,
         .n_rules = t->rules.n,
         .n_mappings = t->n_mappings,
-        .space = to_value(space),
+        .space = make_space(place),
     };
-    return true;
 }
 
-uint32_t unwind_tables_left_out(const struct unwind_tables *t)
+struct unwind_left_out unwind_tables_left_out(const struct unwind_tables *t)
 {
     return t->left_out;
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "agent/bpf/unwind_table.h"
+#include "agent/code.h"
 #include "agent/images.h"
 #include "lib/err.h"
 
@@ -26,19 +27,33 @@ struct unwind_maps {
     uint32_t n_rows; /* room */
 };
 
-/* A run of executable memory, sorted by start with its like. */
-struct unwind_code {
-    uint64_t start, end, off;
-    uint32_t image; /* IMAGE_NONE: no file */
-};
-
 struct unwind_tables;
 struct unwind_tables *unwind_tables_new(struct images *images); /* borrows them */
 void unwind_tables_free(struct unwind_tables *t);               /* NULL is fine */
 
-/* What is mapped in a process from now on; replaces what was known of that pid. */
-void unwind_tables_put(struct unwind_tables *t, pid_t pid, uint32_t generation,
-                       const struct unwind_code *code, size_t n);
+/* Where the mappings of one layout lie. */
+struct unwind_place {
+    uint32_t first, n;
+    uint32_t version; /* 0: taken back */
+};
+
+/* Writes down where code is mapped, after the rows of its images were read; false: no room. */
+bool unwind_tables_place(struct unwind_tables *t, const struct code *items, size_t n,
+                         struct unwind_place *ret_place);
+
+/* From now on no walk begins over it, and none that began goes on for longer than a moment. */
+void unwind_tables_take_back(struct unwind_tables *t, struct unwind_place *place);
+/* A moment after it was taken back. */
+void unwind_tables_give(struct unwind_tables *t, const struct unwind_place *place);
+
+/*
+ * Tells the kernel what @pid has mapped; NULL: nothing is known, but its exit is to be told. Unless
+ * @is_new only when the kernel still knows the process, which was told before: so one that called
+ * exec or has ended in between gets no stale space. No-op before the hand-over.
+ */
+void unwind_tables_publish(struct unwind_tables *t, pid_t pid, const struct process_image *image,
+                           const struct unwind_place *place, bool is_new);
+void unwind_tables_withdraw(struct unwind_tables *t, pid_t pid);
 
 /* How many rows there should be room for: those that are there, and some for libraries to come. */
 uint32_t unwind_tables_room(const struct unwind_tables *t);
@@ -56,8 +71,12 @@ struct unwind_view {
     struct unwind_space space;
 };
 
-/* False: nothing is known of the process. */
-bool unwind_tables_view(const struct unwind_tables *t, pid_t pid, struct unwind_view *ret_view);
+struct unwind_view unwind_tables_view(const struct unwind_tables *t,
+                                      const struct unwind_place *place);
 
-/* Images and processes that did not fit. */
-uint32_t unwind_tables_left_out(const struct unwind_tables *t);
+/* What did not fit. */
+struct unwind_left_out {
+    uint32_t images;    /* with more rows than there was room for */
+    uint32_t processes; /* more than the kernel's table of spaces holds */
+};
+struct unwind_left_out unwind_tables_left_out(const struct unwind_tables *t);

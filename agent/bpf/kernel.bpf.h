@@ -29,6 +29,7 @@ enum {
     BPF_MAP_TYPE_HASH = 1,
     BPF_MAP_TYPE_ARRAY = 2,
     BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+    BPF_MAP_TYPE_CGROUP_ARRAY = 8,
     BPF_MAP_TYPE_LRU_HASH = 9,
     BPF_MAP_TYPE_RINGBUF = 27,
 };
@@ -85,6 +86,13 @@ struct nsproxy {
 };
 
 struct mm_struct;
+typedef struct {
+    int counter;
+} atomic_t;
+
+struct signal_struct {
+    atomic_t live; /* threads that have not begun to exit */
+};
 
 /* include/uapi/linux/bpf.h: the helpers that the running kernel may not have */
 enum bpf_func_id {
@@ -104,9 +112,11 @@ struct task_struct {
     struct task_struct *group_leader;
     struct pid *thread_pid;
     __u64 start_time;
+    __u64 self_exec_id;
     char comm[16];
     struct nsproxy *nsproxy;
     struct thread_struct thread;
+    struct signal_struct *signal;
 };
 
 #pragma clang attribute pop

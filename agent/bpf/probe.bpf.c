@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
  * probe: runs at each tick of the sampling clock on the CPU that it interrupts, and hands one
- * record to user space when the interrupted task is in scope.
+ * record to user space when the interrupted task is in scope. What becomes of processes is in
+ * events.bpf.h.
  */
 #include "agent/bpf/kernel.bpf.h"
 #include "agent/bpf/pid.bpf.h"
@@ -28,41 +29,27 @@ struct {
     __type(value, struct record_counters);
 } counters SEC(".maps");
 
-/* The address space that a pid had when it was sampled last. */
-struct address_space {
-    __u64 mm;
-    __u32 generation;
-    __u32 pad;
-};
-
-struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, RECORD_PIDS_MAX);
-    __type(key, __u32);
-    __type(value, struct address_space);
-} address_spaces SEC(".maps");
-
-/* True when it is new, so that user space must look at the process before it is gone. */
-static __always_inline bool meet(struct task_struct *task, __u32 pid, __u32 *ret_generation)
+static __always_inline struct record_counters *counters_get(void)
 {
-    struct address_space now = { .mm = (__u64)BPF_CORE_READ(task, mm) };
-    struct address_space *last = bpf_map_lookup_elem(&address_spaces, &pid);
+    __u32 zero = 0;
 
-    if (last && (last->mm == now.mm || !now.mm)) { /* no mm: it exits */
-        *ret_generation = last->generation;
-        return false;
-    }
-    if (last)
-        now.generation = last->generation + 1;
-    *ret_generation = now.generation;
-    (void)bpf_map_update_elem(&address_spaces, &pid, &now, BPF_ANY);
-    return true;
+    return bpf_map_lookup_elem(&counters, &zero);
+}
+
+static __always_inline struct process_image image_of(struct task_struct *leader)
+{
+    return (struct process_image){
+        .started = BPF_CORE_READ(leader, start_time),
+        .execs = (__u32)BPF_CORE_READ(leader, self_exec_id),
+    };
 }
 
 static __always_inline void describe(struct record *r, struct task_struct *task,
-                                     struct task_struct *leader)
+                                     struct task_struct *leader, __u32 pid)
 {
     r->time_ns = bpf_ktime_get_ns();
+    r->image = image_of(leader);
+    r->pid = pid;
     r->tid = pid_of(task);
     r->ppid = pid_of(BPF_CORE_READ(leader, real_parent, group_leader));
     r->flags = BPF_CORE_READ(leader, flags) & PF_FORKNOEXEC ? RECORD_FORKED : 0;
@@ -70,8 +57,10 @@ static __always_inline void describe(struct record *r, struct task_struct *task,
     BPF_CORE_READ_STR_INTO(&r->thread_comm, task, comm);
 }
 
+#include "agent/bpf/events.bpf.h"
+
 /* All but the user stack; NULL: there is nothing to record. */
-static __always_inline struct scratch *begin(void *ctx, bool *ret_is_new)
+static __always_inline struct scratch *begin(void *ctx)
 {
     __u32 zero = 0;
     struct task_struct *task = (void *)bpf_get_current_task();
@@ -81,7 +70,7 @@ static __always_inline struct scratch *begin(void *ctx, bool *ret_is_new)
     if (!scope_has(task, leader, pid))
         return NULL;
 
-    struct record_counters *counts = bpf_map_lookup_elem(&counters, &zero);
+    struct record_counters *counts = counters_get();
     struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
 
     if (!counts || !scratch)
@@ -93,9 +82,10 @@ static __always_inline struct scratch *begin(void *ctx, bool *ret_is_new)
 
     struct record *r = &scratch->record;
 
-    r->pid = pid;
-    *ret_is_new = meet(task, pid, &r->generation);
-    describe(r, task, leader);
+    r->kind = RECORD_SAMPLE;
+    describe(r, task, leader, pid);
+    if (!unwind_space_of(pid, r->image) && BPF_CORE_READ(task, mm))
+        r->flags |= RECORD_HURRY;
 
     long bytes = bpf_get_stack(ctx, scratch->pcs, RECORD_KERNEL_MAX * sizeof(__u64), 0);
 
@@ -104,23 +94,25 @@ static __always_inline struct scratch *begin(void *ctx, bool *ret_is_new)
     return scratch;
 }
 
-static __always_inline int finish(struct scratch *scratch, bool is_new)
+static __always_inline int finish(struct scratch *scratch)
 {
-    __u32 zero = 0;
     const struct record *r = &scratch->record;
-    struct record_counters *counts = bpf_map_lookup_elem(&counters, &zero);
+    struct record_counters *counts = counters_get();
     __u64 size =
         sizeof(*r) + ((__u64)r->n_kernel + r->n_user + 2 * (__u64)r->n_runtime) * sizeof(__u64);
 
     barrier_var(size); /* the verifier must see the comparison of the very size that is used */
     if (size > sizeof(struct record) + sizeof(scratch->pcs) || !counts)
         return 0;
+    if (r->stop == RECORD_STOP_NO_CODE && event_is_stale(r))
+        scratch->record.flags |= RECORD_HURRY;
 
     /* A wake-up for each record would cost more than the record: one when user space must hurry. */
     __u64 flags = BPF_RB_NO_WAKEUP;
 
-    if (is_new || bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) >
-                      bpf_ringbuf_query(&records, BPF_RB_RING_SIZE) / 4)
+    if (scratch->record.flags & RECORD_HURRY ||
+        bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) >
+            bpf_ringbuf_query(&records, BPF_RB_RING_SIZE) / 4)
         flags = BPF_RB_FORCE_WAKEUP;
     if (bpf_ringbuf_output(&records, scratch, size, flags) < 0)
         counts->lost_full++;
@@ -130,49 +122,11 @@ static __always_inline int finish(struct scratch *scratch, bool is_new)
 SEC("perf_event")
 int on_tick(struct bpf_perf_event_data *ctx)
 {
-    bool is_new = false;
-    struct scratch *scratch = begin(ctx, &is_new);
+    struct scratch *scratch = begin(ctx);
 
     if (!scratch)
         return 0;
     scratch->record.n_user = unwind(ctx, scratch);
     python_walk(scratch);
-    return finish(scratch, is_new);
-}
-
-/* A child that is a process of its own, not a thread. */
-static __always_inline void inherit(struct task_struct *parent, struct task_struct *child)
-{
-    struct task_struct *parent_leader = BPF_CORE_READ(parent, group_leader);
-    struct task_struct *child_leader = BPF_CORE_READ(child, group_leader);
-
-    if (parent_leader == child_leader)
-        return;
-
-    __u32 child_pid = pid_of(child_leader);
-    struct address_space *former = bpf_map_lookup_elem(&address_spaces, &child_pid);
-
-    if (!child_pid)
-        return;
-
-    __u32 parent_pid = pid_of(parent_leader);
-    __u32 generation = former ? former->generation + 1 : 0; /* as meet() counts on */
-
-    unwind_fork(parent_pid, child_pid, generation);
-    python_fork(parent_pid, child_pid, generation);
-}
-
-/* parent, child */
-SEC("raw_tp/sched_process_fork")
-int on_fork(__u64 *ctx)
-{
-    __u32 zero = 0;
-    struct task_struct *parent = (struct task_struct *)ctx[0];
-    struct task_struct *child = (struct task_struct *)ctx[1];
-    struct record_counters *counts = bpf_map_lookup_elem(&counters, &zero);
-
-    if (counts && scope == RECORD_SCOPE_PIDS)
-        scope_fork(parent, child, counts);
-    inherit(parent, child);
-    return 0;
+    return finish(scratch);
 }

@@ -35,8 +35,7 @@ struct {
 
 struct python_thread {
     __u64 id;
-    __u32 pid;
-    __u32 generation;
+    struct process_image image;
 };
 
 /* Where the state of a thread is. */
@@ -135,7 +134,7 @@ __attribute__((noinline)) int python_one(void)
 static __always_inline __u64 python_find_thread(struct python_walk *w, const struct record *r,
                                                 __u64 id)
 {
-    struct python_thread key = { .id = id, .pid = r->pid, .generation = r->generation };
+    struct python_thread key = { .id = id, .image = r->image };
     __u64 *known = bpf_map_lookup_elem(&python_threads, &key);
     __u64 thread_id = 0;
 
@@ -161,10 +160,10 @@ static __always_inline void python_walk(struct scratch *s)
 {
     __u32 pid = s->record.pid;
     struct task_struct *task = (void *)bpf_get_current_task();
-    const struct python_space *space = bpf_map_lookup_elem(&python_spaces, &pid);
+    struct python_space *space = bpf_map_lookup_elem(&python_spaces, &pid);
     struct python_state *p = python_state();
 
-    if (!space || !p || space->generation != s->record.generation)
+    if (!space || !p || !process_image_binds(&space->image, &s->record.image))
         return;
     p->native = 0;
     p->walk.space = *space;
@@ -181,7 +180,8 @@ static __always_inline void python_walk(struct scratch *s)
 }
 
 /* A child runs what its parent ran, until user space sees it. */
-static __always_inline void python_fork(__u32 parent_pid, __u32 child_pid, __u32 child_generation)
+static __always_inline void python_fork(__u32 parent_pid, __u32 child_pid,
+                                        struct process_image child)
 {
     const struct python_space *parent = bpf_map_lookup_elem(&python_spaces, &parent_pid);
 
@@ -190,6 +190,6 @@ static __always_inline void python_fork(__u32 parent_pid, __u32 child_pid, __u32
 
     struct python_space space = *parent;
 
-    space.generation = child_generation;
+    space.image = child;
     (void)bpf_map_update_elem(&python_spaces, &child_pid, &space, BPF_ANY);
 }

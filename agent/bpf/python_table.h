@@ -9,11 +9,7 @@
  */
 #pragma once
 
-#ifdef __bpf__
-#include "agent/bpf/kernel.bpf.h"
-#else
-#include <linux/types.h>
-#endif
+#include "agent/bpf/process_image.h"
 
 enum { PYTHON_NO_FIELD = 0xffff };
 
@@ -49,9 +45,8 @@ struct python_layout {
 
 /* One process that runs CPython. */
 struct python_space {
-    __u64 interpreters; /* the runtime address of the pointer to the first interpreter */
-    __u32 generation;   /* of the record's process */
-    __u32 pad;
+    __u64 interpreters;         /* the runtime address of the pointer to the first interpreter */
+    struct process_image image; /* whose they are; all zero: of the one that is met first */
     struct python_layout layout;
 };
 

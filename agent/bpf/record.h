@@ -2,11 +2,7 @@
 /* record: what the BPF programs and the agent's user space share. */
 #pragma once
 
-#ifdef __bpf__
-#include "agent/bpf/kernel.bpf.h"
-#else
-#include <linux/types.h>
-#endif
+#include "agent/bpf/process_image.h"
 
 enum {
     RECORD_COMM_SIZE = 16,
@@ -19,9 +15,15 @@ enum {
 
 /* Whose samples are kept. */
 enum record_scope {
-    RECORD_SCOPE_ALL,   /* the kernel's cgroup filter has already chosen */
-    RECORD_SCOPE_MNTNS, /* tasks whose mount namespace is one of a few */
-    RECORD_SCOPE_PIDS,  /* a set of processes, and what they fork */
+    RECORD_SCOPE_CGROUP, /* the tasks of a cgroup v2, which the sampling clock alone counts */
+    RECORD_SCOPE_MNTNS,  /* tasks whose mount namespace is one of a few */
+    RECORD_SCOPE_PIDS,   /* a set of processes, and what they fork */
+};
+
+enum record_kind {
+    RECORD_SAMPLE,
+    RECORD_EXEC, /* the process runs another image from now on; told of every process in scope */
+    RECORD_EXIT, /* its last thread ends; told of processes that user space knows */
 };
 
 /* Why a user stack has no more frames. */
@@ -38,29 +40,33 @@ enum record_stop {
 enum record_flag {
     RECORD_FORKED = 1,         /* runs the image of its parent: no exec since the fork */
     RECORD_FRAME_POINTERS = 2, /* no tables were at hand: the kernel followed frame pointers */
+    RECORD_HURRY = 4,          /* user space should look at the process before it is gone */
 };
 
 /* n_kernel program counters of the kernel's, leaf first, then n_user, leaf first, follow it; then
- * n_runtime frames of two words (struct python_frame), leaf first. */
+ * n_runtime frames of two words (struct python_frame), leaf first. Only samples have them. */
 struct record {
     __u64 time_ns; /* CLOCK_MONOTONIC */
-    __u32 pid;     /* as the agent's PID namespace numbers it */
+    struct process_image image;
+    __u32 pid; /* as the agent's PID namespace numbers it */
     __u32 tid;
-    __u32 ppid;       /* 0 when the parent is outside that namespace */
-    __u32 generation; /* grows when this pid gets another address space: exec, or pid reuse */
+    __u32 ppid; /* 0 when the parent is outside that namespace */
     __u16 n_kernel;
     __u16 n_user;
+    __u8 kind;  /* enum record_kind */
     __u8 stop;  /* enum record_stop */
     __u8 flags; /* enum record_flag */
+    __u8 pad;
     __u16 n_runtime;
+    __u8 pad2[2];
     char comm[RECORD_COMM_SIZE];        /* of the process */
     char thread_comm[RECORD_COMM_SIZE]; /* of the thread */
 };
 
 /* What was seen and could not be handed over; one set a CPU. */
 struct record_counters {
-    __u64 lost_full;    /* the ring buffer had no room */
+    __u64 lost_full;    /* samples: the ring buffer had no room */
+    __u64 lost_events;  /* other records: the same */
     __u64 lost_exiting; /* the task has no pid any more */
-    __u64 lost_pids;    /* a child could not be followed: the set of processes is full */
-    __u64 forks;        /* children that joined the set */
+    __u64 lost_pids;    /* children that could not be followed: the set of processes is full */
 };

@@ -2,6 +2,8 @@
 /*
  * scope: is this task one of those to be profiled?
  *
+ * By cgroup: the clock ticks for its tasks alone; what is told of other moments is filtered here.
+ *
  * By mount namespace: each container has its own, so the test is exact between the containers of a
  * pod. A process of the container that left it (unshare -m, nsenter) is missed.
  *
@@ -28,6 +30,13 @@ struct {
     __type(key, __u32);
     __type(value, __u64);
 } scope_pids SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u32);
+} scope_cgroup SEC(".maps");
 
 static __always_inline bool scope_has_mntns(struct task_struct *task)
 {
@@ -56,14 +65,24 @@ static __always_inline bool scope_has_pid(struct task_struct *leader, __u32 pid)
     return *started == start_time;
 }
 
+/* For the sampling clock. */
 static __always_inline bool scope_has(struct task_struct *task, struct task_struct *leader,
                                       __u32 pid)
 {
-    if (scope == RECORD_SCOPE_ALL)
+    if (scope == RECORD_SCOPE_CGROUP)
         return true;
     if (scope == RECORD_SCOPE_MNTNS)
         return scope_has_mntns(task);
     return pid && scope_has_pid(leader, pid);
+}
+
+/* For programs that run whatever task is the current one. */
+static __always_inline bool scope_has_current(struct task_struct *task, struct task_struct *leader,
+                                              __u32 pid)
+{
+    if (scope == RECORD_SCOPE_CGROUP)
+        return bpf_current_task_under_cgroup(&scope_cgroup, 0) == 1;
+    return scope_has(task, leader, pid);
 }
 
 /* A child of a process in the set joins it; a new thread is in already. */
@@ -88,6 +107,4 @@ static __always_inline void scope_fork(struct task_struct *parent, struct task_s
         return;
     if (bpf_map_update_elem(&scope_pids, &child_pid, &started, BPF_ANY) < 0)
         counters->lost_pids++;
-    else
-        counters->forks++;
 }

@@ -43,7 +43,7 @@ struct {
 
 /* By pid. */
 struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, RECORD_PIDS_MAX);
     __type(key, __u32);
     __type(value, struct unwind_space);
@@ -111,26 +111,30 @@ static __always_inline __u32 unwind_by_pointers(void *ctx, struct record *r, __u
     return n;
 }
 
-/* NULL: the process is not known, or has another address space by now. */
-static __always_inline const struct unwind_space *unwind_space_of(const struct record *r)
+/* NULL: the process is not known, or runs another image by now. */
+static __always_inline struct unwind_space *unwind_space_of(__u32 pid, struct process_image image)
 {
-    __u32 pid = r->pid;
-    const struct unwind_space *space = bpf_map_lookup_elem(&unwind_spaces, &pid);
+    struct unwind_space *space = bpf_map_lookup_elem(&unwind_spaces, &pid);
 
-    return space && space->generation == r->generation ? space : NULL;
+    return space && process_image_binds(&space->image, &image) ? space : NULL;
 }
 
-/* A child has its parent's mappings until it changes them, and user space sees that later. */
-static __always_inline void unwind_fork(__u32 parent_pid, __u32 child_pid, __u32 child_generation)
+/* A copy of the space that was taken before its mappings got another use holds nothing. */
+static __always_inline bool unwind_is_valid(const struct unwind_space *space)
 {
-    const struct unwind_space *parent = bpf_map_lookup_elem(&unwind_spaces, &parent_pid);
+    const struct unwind_mapping *first = unwind_mapping_at(NULL, space->first);
 
-    if (!parent)
-        return;
+    return space->n > 0 && first && first->version == space->version;
+}
 
+/* A child has its parent's mappings until it changes them. */
+static __always_inline void unwind_fork(const struct unwind_space *parent, __u32 child_pid,
+                                        struct process_image child)
+{
     struct unwind_space space = *parent;
 
-    space.generation = child_generation;
+    space.image = child;
+    space.flags = 0;
     (void)bpf_map_update_elem(&unwind_spaces, &child_pid, &space, BPF_ANY);
 }
 
@@ -157,6 +161,8 @@ static __always_inline bool unwind_enter(struct bpf_perf_event_data *ctx, struct
 
     if (ctx->regs.cs & 3)
         *regs = ctx->regs;
+    else if (!BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), mm))
+        return false; /* it exits: nothing of its user space is left */
     else if (bpf_probe_read_kernel(regs, sizeof(*regs), unwind_saved_regs()) < 0)
         return false;
     if ((regs->cs & 0xffff) != USER64_CS)
@@ -224,9 +230,9 @@ __attribute__((noinline)) int unwind_one(void)
 static __always_inline __u32 unwind(struct bpf_perf_event_data *ctx, struct scratch *s)
 {
     struct record *r = &s->record;
-    const struct unwind_space *space = unwind_space_of(r);
+    const struct unwind_space *space = unwind_space_of(r->pid, r->image);
 
-    if (!space || !unwind_enter(ctx, s))
+    if (!space || !unwind_is_valid(space) || !unwind_enter(ctx, s))
         return unwind_by_pointers(ctx, r, s->pcs + (r->n_kernel & 127));
     s->walk.space = *space;
     for (int i = 0; i < RECORD_USER_MAX; i++) {

@@ -8,11 +8,7 @@
  */
 #pragma once
 
-#ifdef __bpf__
-#include "agent/bpf/kernel.bpf.h"
-#else
-#include <linux/types.h>
-#endif
+#include "agent/bpf/process_image.h"
 
 /* The canonical frame address: the value that the stack pointer has once the function returned. */
 enum unwind_cfa {
@@ -69,19 +65,30 @@ struct unwind_mapping {
     __u64 start, end;
     __u64 base; /* the runtime address that rows count from */
     __u32 first_row, n_rows;
-    __u32 flags; /* enum unwind_mapping_flag */
-    __u32 pad;
+    __u32 flags;   /* enum unwind_mapping_flag */
+    __u32 version; /* of the space's mappings; only the first one's counts */
 };
 
 enum unwind_mapping_flag {
     UNWIND_SWITCHES_STACKS = 1, /* Go: frame pointers lead from one stack to another */
 };
 
-/* What is mapped in a process: mappings that lie together, sorted by start. */
+/*
+ * What is mapped in a process: mappings that lie together, sorted by start, and maybe shared with
+ * other processes. A forked child gets a copy of its parent's space, which user space knows nothing
+ * of: so the mappings have a version, and are given to other use a good while after it was taken
+ * away, when nobody can be walking over them any more.
+ */
 struct unwind_space {
-    __u32 first, n;
-    __u32 generation; /* of the record's process */
-    __u32 pad;
+    struct process_image image; /* whose they are; all zero: of the one that is met first */
+    __u32 first, n;             /* n 0: nothing is known */
+    __u32 version;
+    __u32 flags; /* enum unwind_space_flag */
+};
+
+enum unwind_space_flag {
+    UNWIND_SPACE_KNOWN = 1, /* user space holds it, and wants to know when the process ends */
+    UNWIND_SPACE_STALE = 2, /* there is code that it does not hold, and user space was told */
 };
 
 enum {

@@ -23,6 +23,7 @@ enum {
     FLAME_NODES_MAX = 1 << 20,
     FLAME_DEPTH_MAX = 4096,
     FLAME_NAMES_BYTES_MAX = 16 << 20,
+    FLAME_NOTES_MAX = 32,
 };
 
 /* What a page's script can count exactly; samples past it are dropped. */
@@ -62,6 +63,7 @@ struct flame_header {
     const char *version;                /* of the agent */
     int64_t duration_ms, frequency;
     int64_t samples, lost, truncated, unknown, processes;
+    const char *notes[FLAME_NOTES_MAX]; /* what limited the profile, "12 samples ..."; NULL ends */
 };
 
 struct flame;

@@ -92,7 +92,15 @@ static void add_header(const struct flame_rows *r, const struct flame_header *h,
         (void)buf_printf(out, ",\"%s\":", texts[i].key);
         add_json_string(out, clean);
     }
-    add_str(out, "}");
+    add_str(out, ",\n\"notes\":[");
+    for (size_t i = 0; i < FLAME_NOTES_MAX && h->notes[i]; i++) {
+        char clean[FLAME_NAME_MAX + 1];
+
+        (void)flame_text_clean(h->notes[i], clean);
+        add_str(out, i ? "," : "");
+        add_json_string(out, clean);
+    }
+    add_str(out, "]}");
 }
 
 /* The children seen under each frame so far: short lists, in order of appearance. */

@@ -6,7 +6,8 @@
  *
  * The data is JSON with these keys; the script reads it, and so does the test.
  *
- *   header    what struct flame_header holds, by the same names, and prunedSamples, prunedFrames
+ *   header    what struct flame_header holds, by the same names, and prunedSamples, prunedFrames;
+ *             notes is a list of texts
  *   kinds     the names of enum flame_kind, in order
  *   names     the frames' names in the order of their first use
  *   kind      one digit a frame: its kind

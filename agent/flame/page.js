@@ -641,6 +641,11 @@ function showHeader() {
     $('warning').textContent = `Read with care: of ${plural(taken, 'sample')}, ${parts.map(([n, what]) => `${percent(n, taken)} ${what}`).join(', ')}.`;
     $('warning').hidden = false;
   }
+  if (header.notes.length > 0) {
+    $('notes').querySelector('summary').textContent = `${plural(header.notes.length, 'note')} on what limits this profile`;
+    $('notes').querySelector('ul').replaceChildren(...header.notes.map((text) => element('li', text)));
+    $('notes').hidden = false;
+  }
   if (samples === 0 && lost > 0) $('empty').textContent = 'No samples: all that were taken were lost.';
   $('empty').hidden = tree.total[ROOT] > 0;
 }

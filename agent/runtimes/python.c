@@ -19,7 +19,9 @@ enum { CODES_BYTES_MAX = 16 << 20 }; /* of all line tables */
 enum image_state { UNREAD, WITHOUT, WITH };
 
 struct process {
-    uint64_t key; /* pid and generation */
+    uint64_t number; /* key: of its image */
+    pid_t pid;
+    struct process_image image;
     struct python_offsets offsets;
     uint64_t runtime, code_type; /* runtime addresses */
     bool is_walked;
@@ -31,7 +33,7 @@ struct code_key {
     uint32_t check, pad;
 };
 
-struct code {
+struct function {
     struct code_key key;
     struct python_code code;
     uint32_t index;
@@ -47,9 +49,9 @@ struct python {
         struct python_image image;
     } * looked; /* by index of the image */
     size_t n_looked;
-    struct process *processes; /* by key */
-    struct code *by_key;
-    struct code **codes;
+    struct process *processes; /* by number */
+    struct function *by_key;
+    struct function **codes;
     uint32_t n_codes;
     size_t code_bytes;
     char versions[VERSIONS_MAX][VERSION_SIZE];
@@ -85,11 +87,6 @@ void python_free(struct python *p)
     free(p);
 }
 
-static uint64_t process_key(pid_t pid, uint32_t generation)
-{
-    return (uint64_t)(uint32_t)pid << 32 | generation;
-}
-
 /* NULL: no CPython is in it. */
 static const struct python_image *look_at_image(struct python *p, uint32_t index)
 {
@@ -112,7 +109,7 @@ static const struct python_image *look_at_image(struct python *p, uint32_t index
 
 /* What has to be added to a vaddr of the image to make it a runtime address. Mappings begin at a
  * page, segments anywhere in it. */
-static bool find_bias(const struct elf_image *elf, const struct unwind_code *m, uint64_t *ret_bias)
+static bool find_bias(const struct elf_image *elf, const struct code *m, uint64_t *ret_bias)
 {
     for (size_t i = 0; i < elf->n_segments; i++) {
         const struct elf_segment *s = &elf->segments[i];
@@ -140,15 +137,15 @@ static void note_version(struct python *p, int minor, const char *why)
 
 static void tell_kernel(const struct python *p, const struct process *process)
 {
-    uint32_t pid = (uint32_t)(process->key >> 32);
     struct python_space space = {
         .interpreters = process->runtime + process->offsets.interpreters,
-        .generation = (uint32_t)process->key,
+        .image = process->image,
         .layout = process->offsets.walk,
     };
 
     if (p->spaces_fd >= 0 && process->is_walked)
-        (void)bpf_map_update_elem(p->spaces_fd, &pid, &space, BPF_ANY); /* without: native frames */
+        (void)bpf_map_update_elem(p->spaces_fd, &process->pid, &space,
+                                  BPF_ANY); /* without: native frames */
 }
 
 void python_attach(struct python *p, int spaces_fd)
@@ -159,44 +156,57 @@ void python_attach(struct python *p, int spaces_fd)
 }
 
 /* One that runs CPython, met for the first time. */
-static void meet(struct python *p, uint64_t key, const struct python_image *image, uint64_t bias)
+static void meet(struct python *p, struct process *process, const struct python_image *image,
+                 uint64_t bias)
 {
     unsigned char debug_offsets[PYTHON_DEBUG_OFFSETS_SIZE] = { 0 };
-    pid_t pid = (pid_t)(key >> 32);
-    struct process *process = mem_zalloc(sizeof(*process));
 
     process->runtime = bias + image->runtime;
-    (void)target_memory_read(pid, process->runtime, debug_offsets, sizeof(debug_offsets));
+    (void)target_memory_read(process->pid, process->runtime, debug_offsets, sizeof(debug_offsets));
 
     const char *why =
         python_layout_read(image->minor, debug_offsets, sizeof(debug_offsets), &process->offsets);
 
-    process->key = key;
     process->code_type = bias + image->code_type;
     process->is_walked = !why;
     note_version(p, image->minor, why);
-    HASH_ADD(hh, p->processes, key, sizeof(process->key), process);
+    HASH_ADD(hh, p->processes, number, sizeof(process->number), process);
     tell_kernel(p, process);
 }
 
-void python_look(struct python *p, pid_t pid, uint32_t generation, const struct unwind_code *code,
-                 size_t n)
+void python_look(struct python *p, pid_t pid, uint64_t number, const struct process_image *run,
+                 const struct code *code, size_t n)
 {
-    uint64_t key = process_key(pid, generation), bias;
-    struct process *known;
+    struct process *process;
+    uint64_t bias;
 
-    HASH_FIND(hh, p->processes, &key, sizeof(key), known);
-    if (known || HASH_COUNT(p->processes) >= PYTHON_PROCESSES_MAX)
+    HASH_FIND(hh, p->processes, &number, sizeof(number), process);
+    if (process || HASH_COUNT(p->processes) >= PYTHON_PROCESSES_MAX)
         return;
     for (size_t i = 0; i < n; i++) {
         const struct python_image *image =
             code[i].image == IMAGE_NONE ? NULL : look_at_image(p, code[i].image);
 
         if (image && find_bias(&images_get(p->images, code[i].image)->elf, &code[i], &bias)) {
-            meet(p, key, image, bias);
+            process = mem_zalloc(sizeof(*process));
+            process->number = number;
+            process->pid = pid;
+            process->image = *run;
+            meet(p, process, image, bias);
             return;
         }
     }
+}
+
+void python_forget(struct python *p, uint64_t number)
+{
+    struct process *process;
+
+    HASH_FIND(hh, p->processes, &number, sizeof(number), process);
+    if (!process)
+        return;
+    HASH_DEL(p->processes, process);
+    free(process);
 }
 
 bool python_is_image(const struct python *p, uint32_t image)
@@ -213,35 +223,35 @@ bool python_is_loop(struct python *p, uint32_t image, uint64_t off)
            python_image_in_loop(&p->looked[image].image, vaddr);
 }
 
-static struct code *add_code(struct python *p, const struct code_key *key,
-                             const struct process *process)
+static struct function *add_code(struct python *p, const struct code_key *key,
+                                 const struct process *process)
 {
-    struct code *code = mem_zalloc(sizeof(*code));
+    struct function *code = mem_zalloc(sizeof(*code));
     uint32_t n = p->n_codes;
 
     code->key = *key;
     code->index = n;
     code->lines = process->offsets.lines;
     if (p->code_bytes < CODES_BYTES_MAX &&
-        python_code_read((pid_t)(key->process >> 32), &process->offsets, key->addr,
-                         process->code_type, key->check, &code->code))
+        python_code_read(process->pid, &process->offsets, key->addr, process->code_type, key->check,
+                         &code->code))
         p->code_bytes += code->code.n_lines;
     if ((n & (n - 1)) == 0)
-        p->codes = mem_grow((void *)p->codes, n ? n * 2 : 1, sizeof(struct code *));
+        p->codes = mem_grow((void *)p->codes, n ? n * 2 : 1, sizeof(struct function *));
     p->codes[p->n_codes++] = code;
     HASH_ADD(hh, p->by_key, key, sizeof(code->key), code);
     return code;
 }
 
-bool python_place(struct python *p, pid_t pid, uint32_t generation,
-                  const struct python_frame *frame, uint32_t *ret_code, uint32_t *ret_line)
+bool python_place(struct python *p, uint64_t number, const struct python_frame *frame,
+                  uint32_t *ret_code, uint32_t *ret_line)
 {
     struct code_key key;
     struct process *process;
-    struct code *code;
+    struct function *code;
 
     memset(&key, 0, sizeof(key));
-    key.process = process_key(pid, generation);
+    key.process = number;
     key.addr = frame->code;
     key.check = frame->check;
     HASH_FIND(hh, p->processes, &key.process, sizeof(key.process), process);
@@ -272,7 +282,7 @@ static const char *short_file(const char *file)
 
 char *python_name(const struct python *p, uint32_t code, uint32_t line, bool *ret_known)
 {
-    const struct code *c = p->codes[code];
+    const struct function *c = p->codes[code];
 
     *ret_known = c->code.name != NULL;
     if (!c->code.name)

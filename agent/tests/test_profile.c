@@ -2,6 +2,7 @@
 /* profile: records of this very process in, folded stacks out. */
 #include "agent/profile.h"
 
+#include "agent/stacks.h"
 #include "lib/cleanup.h"
 
 #include <setjmp.h>
@@ -37,6 +38,7 @@ enum { NOT_MAPPED = 0x10 };
 static struct record make_record(uint16_t n_kernel, uint16_t n_user)
 {
     return (struct record){
+        .image = { .started = 1 },
         .pid = (uint32_t)getpid(),
         .tid = (uint32_t)getpid(),
         .time_ns = 1000000000,
@@ -45,6 +47,12 @@ static struct record make_record(uint16_t n_kernel, uint16_t n_user)
         .comm = "workload",
         .thread_comm = "workload",
     };
+}
+
+static void set_name(struct record *r, const char *name)
+{
+    (void)snprintf(r->comm, sizeof(r->comm), "%s", name);
+    (void)snprintf(r->thread_comm, sizeof(r->thread_comm), "%s", name);
 }
 
 static char *finish(struct profile *p, struct result_profile *result)
@@ -217,8 +225,8 @@ static void follows_exec_and_fork(void **state)
 
     (void)state;
     profile_add(p, &r, &pc);
-    r.generation = 1;
-    memcpy(r.comm, "after", 6);
+    r.image.execs = 1;
+    set_name(&r, "after");
     profile_add(p, &r, &pc);
     /* A child that was gone before its maps could be read: the parent's, if it never called exec.
      */
@@ -226,11 +234,12 @@ static void follows_exec_and_fork(void **state)
     r.ppid = r.pid;
     r.pid = INT32_MAX;
     r.flags = RECORD_FORKED;
-    memcpy(r.comm, "child", 6);
+    r.image.started = 2;
+    set_name(&r, "child");
     profile_add(p, &r, &pc);
     r.pid = INT32_MAX - 1;
     r.flags = 0;
-    memcpy(r.comm, "other", 6);
+    set_name(&r, "other");
     profile_add(p, &r, &pc);
 
     _cleanup_free_ char *folded = finish(p, &result);
@@ -240,6 +249,97 @@ static void follows_exec_and_fork(void **state)
     assert_non_null(strstr(folded, "other (2147483646);[unknown+0x"));
     assert_int_equal(result.samples, 4);
     assert_int_equal(result.processes, 3);
+}
+
+static void names_of_processes_follow_them(void **state)
+{
+    _cleanup_profile_ struct profile *p = profile_new();
+    struct record r = make_record(0, 1);
+    uint64_t pc = (uintptr_t)leaf_function;
+    struct result_profile result = { 0 };
+    char expect[64];
+
+    (void)state;
+    profile_add(p, &r, &pc);
+    set_name(&r, "renamed"); /* by itself: it was that process all the time */
+    profile_add(p, &r, &pc);
+    r.image.execs = 1; /* by the same name: one frame */
+    profile_add(p, &r, &pc);
+    r.image.started = 5; /* another owner of the pid */
+    profile_add(p, &r, &pc);
+
+    _cleanup_free_ char *folded = finish(p, &result);
+    (void)snprintf(expect, sizeof(expect), "renamed (%d);leaf_function 4\n", getpid());
+    assert_string_equal(folded, expect);
+    assert_int_equal(result.processes, 2);
+}
+
+static void threads_of_one_name_are_one_frame(void **state)
+{
+    _cleanup_profile_ struct profile *p = profile_new();
+    struct record r = make_record(0, 1);
+    uint64_t pc = (uintptr_t)leaf_function;
+    struct result_profile result = { 0 };
+
+    (void)state;
+    profile_add(p, &r, &pc);
+    for (uint32_t i = 0; i < 3; i++) {
+        r.tid++;
+        memcpy(r.thread_comm, "worker", 7);
+        profile_add(p, &r, &pc);
+    }
+    r.stop = RECORD_STOP_FULL;
+    memcpy(r.thread_comm, "</script>\n\033[1m", 15);
+    profile_add(p, &r, &pc);
+
+    _cleanup_free_ char *folded = finish(p, &result);
+    assert_non_null(strstr(folded, ");leaf_function 1\n"));
+    assert_non_null(strstr(folded, ");worker;leaf_function 3\n"));
+    assert_non_null(strstr(folded, "[truncated: too deep];leaf_function 1\n"));
+    assert_null(strchr(folded, '\033'));
+    assert_int_equal(result.notes[RESULT_NOTE_TOO_DEEP], 1);
+}
+
+static void more_names_of_threads_than_are_kept_share_one(void **state)
+{
+    _cleanup_profile_ struct profile *p = profile_new();
+    struct record r = make_record(0, 1);
+    uint64_t pc = (uintptr_t)leaf_function;
+    struct result_profile result = { 0 };
+
+    (void)state;
+    for (int i = 0; i < STACKS_THREADS_MAX + 7; i++) {
+        (void)snprintf(r.thread_comm, sizeof(r.thread_comm), "worker-%d", i);
+        profile_add(p, &r, &pc);
+    }
+
+    _cleanup_free_ char *folded = finish(p, &result);
+    assert_non_null(strstr(folded, ");(other threads);leaf_function 7\n"));
+    assert_int_equal(result.samples, STACKS_THREADS_MAX + 7);
+}
+
+static void more_stacks_than_there_is_room_for_keep_their_process(void **state)
+{
+    _cleanup_profile_ struct profile *p = profile_new();
+    struct record r = make_record(0, RECORD_USER_MAX);
+    uint64_t pcs[RECORD_USER_MAX];
+    struct result_profile result = { 0 };
+    int n = STACKS_BYTES_MAX / (int)sizeof(pcs) * 2 + 100;
+
+    (void)state;
+    for (size_t i = 0; i < RECORD_USER_MAX; i++)
+        pcs[i] = (uintptr_t)calling_function + 1;
+    for (int i = 0; i < n; i++) {
+        pcs[1 + i / 8] = (uintptr_t)calling_function + 2 + (uintptr_t)(i % 8);
+        profile_add(p, &r, pcs);
+    }
+
+    _cleanup_free_ char *folded = finish(p, &result);
+    assert_non_null(strstr(folded, ");[truncated: too many different stacks] "));
+    assert_int_equal(result.samples, n);
+    assert_int_equal(result.lost, 0);
+    assert_true(result.notes[RESULT_NOTE_NO_ROOM] > 0);
+    assert_int_equal(result.truncated, result.notes[RESULT_NOTE_NO_ROOM]);
 }
 
 static void kernel_frames_come_last(void **state)
@@ -283,6 +383,10 @@ int main(void)
         cmocka_unit_test(reads_the_maps_again_for_new_code),
         cmocka_unit_test(names_jit_code_by_the_perf_map),
         cmocka_unit_test(follows_exec_and_fork),
+        cmocka_unit_test(names_of_processes_follow_them),
+        cmocka_unit_test(threads_of_one_name_are_one_frame),
+        cmocka_unit_test(more_names_of_threads_than_are_kept_share_one),
+        cmocka_unit_test(more_stacks_than_there_is_room_for_keep_their_process),
         cmocka_unit_test(kernel_frames_come_last),
         cmocka_unit_test(refuses_records_that_are_too_long),
     };

@@ -24,6 +24,33 @@ const char *result_reason_name(enum result_reason reason)
     return names[reason];
 }
 
+static const struct {
+    const char *name, *unit, *text;
+} notes[] = {
+#define X(id, name, unit, text) { name, unit, text },
+    RESULT_NOTES(X)
+#undef X
+};
+
+const char *result_note_name(enum result_note note)
+{
+    assert(note < RESULT_NOTE_COUNT);
+    return notes[note].name;
+}
+
+int result_note_print(enum result_note note, int64_t count, struct buf *out)
+{
+    const char *plural = "s";
+
+    assert(note < RESULT_NOTE_COUNT);
+    if (count == 1)
+        plural = "";
+    else if (strcmp(notes[note].unit, "process") == 0)
+        plural = "es";
+    return buf_printf(out, "%lld %s%s %s", (long long)count, notes[note].unit, plural,
+                      notes[note].text);
+}
+
 /* The numbers of a profile, by their JSON name. */
 static const struct {
     const char *key;
@@ -47,6 +74,20 @@ static int64_t *number_at(struct result_profile *profile, size_t i)
     return (int64_t *)(void *)((char *)profile + numbers[i].offset);
 }
 
+/* Left out when there are none. */
+static void notes_to_json(const int64_t counts[RESULT_NOTE_COUNT], struct json_object *profile)
+{
+    struct json_object *o = NULL;
+
+    for (size_t i = 0; i < RESULT_NOTE_COUNT; i++) {
+        if (counts[i] <= 0)
+            continue;
+        if (!o)
+            o = json_add_object(profile, "notes");
+        json_set_int(o, notes[i].name, counts[i]);
+    }
+}
+
 struct json_object *result_profile_to_json(const struct result_profile *profile)
 {
     struct json_object *o = json_object_new_object();
@@ -57,6 +98,7 @@ struct json_object *result_profile_to_json(const struct result_profile *profile)
     struct json_object *runtimes = json_add_array(o, "runtimes");
     for (size_t i = 0; i < RESULT_RUNTIMES_MAX && copy.runtimes[i][0]; i++)
         (void)json_object_array_add(runtimes, json_object_new_string(copy.runtimes[i]));
+    notes_to_json(copy.notes, o);
     return o;
 }
 
@@ -87,6 +129,14 @@ static void profile_from_json(struct json_object *o, struct result_profile *prof
         const char *name = json_get_str(json_object_array_get_idx(runtimes, i), "");
 
         copy_text(profile->runtimes[i], sizeof(profile->runtimes[i]), name && *name ? name : "?");
+    }
+
+    struct json_object *counts = json_get(o, "notes");
+
+    for (size_t i = 0; i < RESULT_NOTE_COUNT; i++) {
+        int64_t value = json_get_int(counts, notes[i].name, 0);
+
+        profile->notes[i] = value > 0 ? value : 0;
     }
 }
 

@@ -53,6 +53,42 @@ enum result_reason {
 
 const char *result_reason_name(enum result_reason reason);
 
+/*
+ * What limited a profile, by kind: its name in status.profile.notes, what is counted, and the text
+ * for people. The names are API. A note that is 0 is not shown.
+ */
+#define RESULT_NOTES(X)                                                                            \
+    X(LOST_BUFFER_FULL, "lostBufferFull", "sample", "lost: the ring buffer was full")              \
+    X(LOST_EXITING, "lostExiting", "sample", "lost: the process had given back its pid")           \
+    X(LOST_PROCESSES, "lostTooManyProcesses", "sample", "lost: too many processes ran at once")    \
+    X(TOO_DEEP, "truncatedTooDeep", "sample", "truncated: more callers than are recorded")         \
+    X(NO_CODE, "truncatedNoCode", "sample", "truncated: the caller lies in no code")               \
+    X(NO_RULE, "truncatedNoRule", "sample", "truncated: nothing tells who the caller is")          \
+    X(NO_READ, "truncatedUnreadable", "sample", "truncated: the stack could not be read")          \
+    X(NO_ROOM, "truncatedNoRoom", "sample", "truncated: too many different stacks")                \
+    X(FRAME_POINTERS, "framePointersOnly", "sample", "walked by frame pointers alone")             \
+    X(UNMAPPED, "unknownMapping", "sample", "in code of which nothing is known")                   \
+    X(MERGED, "mergedProcesses", "process", "merged by name, without a pid")                       \
+    X(NOT_FOLLOWED, "processesNotFollowed", "process", "not followed: too many ran at once")       \
+    X(EVENTS_LOST, "eventsLost", "event", "lost (exec, exit): the ring buffer was full")           \
+    X(PUT_OFF, "readingsPutOff", "look", "at memory maps put off: they changed too often")         \
+    X(MAPS_CUT, "mapsCut", "memory map", "read in part: too many mappings")                        \
+    X(TABLES_FULL, "unwindTablesFull", "file or process", "without room in the unwind tables")     \
+    X(IMAGES_UNREADABLE, "filesUnreadable", "file", "of the target that could not be opened")      \
+    X(IMAGES_LEFT_OUT, "filesLeftOut", "mapping", "of files beyond the number that are kept open")
+
+enum result_note {
+#define X(id, name, unit, text) RESULT_NOTE_##id,
+    RESULT_NOTES(X)
+#undef X
+        RESULT_NOTE_COUNT,
+};
+
+const char *result_note_name(enum result_note note);
+
+/* "12 samples lost: the ring buffer was full" */
+int result_note_print(enum result_note note, int64_t count, struct buf *out) WARN_UNUSED;
+
 /* How good the profile is. Counts are of samples, except where the name says otherwise. */
 struct result_profile {
     int64_t samples;     /* taken and kept */
@@ -65,6 +101,7 @@ struct result_profile {
     int64_t duration_ms; /* measured, first to last moment of sampling */
     int64_t bytes;       /* of the gzip'ed page */
     char runtimes[RESULT_RUNTIMES_MAX][64]; /* "native", "go", "python 3.11"; "" ends the list */
+    int64_t notes[RESULT_NOTE_COUNT];       /* by enum result_note */
 };
 
 /* Appends the whole stream of a success; -ENOSPC past out's cap, -EFBIG when len > RESULT_PAGE_MAX.

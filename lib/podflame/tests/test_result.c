@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/podflame/result.h"
 
+#include "lib/json.h"
 #include "lib/mem.h"
 
 #include <errno.h>
@@ -33,7 +34,11 @@ static void what_is_encoded_is_decoded(void **state)
     };
     static const size_t steps[] = { 1, 7, 4096, 1 << 24 };
     struct result_profile profile = {
-        .samples = 990, .lost = 3, .frequency = 99, .runtimes = { "native", "go" }
+        .samples = 990,
+        .lost = 3,
+        .frequency = 99,
+        .runtimes = { "native", "go" },
+        .notes = { [RESULT_NOTE_LOST_BUFFER_FULL] = 3, [RESULT_NOTE_COUNT - 1] = INT64_MAX },
     };
 
     (void)state;
@@ -51,10 +56,56 @@ static void what_is_encoded_is_decoded(void **state)
             assert_memory_equal(buf_str(&d.page_gz), page, sizes[i]);
             assert_int_equal(d.profile.samples, 990);
             assert_int_equal(d.profile.bytes, sizes[i]);
+            assert_memory_equal(d.profile.notes, profile.notes, sizeof(profile.notes));
             assert_string_equal(d.profile.runtimes[1], "go");
             assert_string_equal(d.profile.runtimes[2], "");
             free(page);
         }
+    }
+}
+
+static void notes_are_only_those_that_are_known(void **state)
+{
+    static const char text[] = RESULT_PREFIX
+        "header {\"bytes\":0,\"sha256\":"
+        "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\","
+        "\"profile\":{\"notes\":{\"truncatedNoRule\":7,\"truncatedNoCode\":-1,"
+        "\"lostExiting\":\"many\",\"eventsLost\":{},\"</script>\":5}}}\n" RESULT_PREFIX
+        "end {\"lines\":0}\n";
+    __attribute__((cleanup(result_decoder_release))) struct result_decoder d;
+    int64_t sum = 0;
+
+    (void)state;
+    assert_int_equal(decode(text, sizeof(text) - 1, 5, &d), RESULT_COMPLETE);
+    for (size_t i = 0; i < RESULT_NOTE_COUNT; i++)
+        sum += d.profile.notes[i];
+    assert_int_equal(d.profile.notes[RESULT_NOTE_NO_RULE], 7);
+    assert_int_equal(sum, 7);
+
+    _cleanup_json_ struct json_object *o = result_profile_to_json(&d.profile);
+    assert_string_equal(json_object_to_json_string(json_get(o, "notes")),
+                        "{ \"truncatedNoRule\": 7 }");
+    assert_null(json_get(o, "notes.lostExiting"));
+}
+
+static void notes_are_told_in_words(void **state)
+{
+    static const struct {
+        enum result_note note;
+        int64_t count;
+        const char *text;
+    } cases[] = {
+        { RESULT_NOTE_LOST_BUFFER_FULL, 12, "12 samples lost: the ring buffer was full" },
+        { RESULT_NOTE_FRAME_POINTERS, 1, "1 sample walked by frame pointers alone" },
+        { RESULT_NOTE_MERGED, 2, "2 processes merged by name, without a pid" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        _cleanup_buf_ struct buf text = BUF_INIT(256);
+
+        assert_int_equal(result_note_print(cases[i].note, cases[i].count, &text), 0);
+        assert_string_equal(buf_str(&text), cases[i].text);
     }
 }
 
@@ -192,6 +243,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_encoded_is_decoded),
+        cmocka_unit_test(notes_are_only_those_that_are_known),
+        cmocka_unit_test(notes_are_told_in_words),
         cmocka_unit_test(too_large_a_page_is_refused),
         cmocka_unit_test(an_error_carries_reason_and_message),
         cmocka_unit_test(damage_never_completes),
