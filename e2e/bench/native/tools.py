@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Profilers: podflame-agent, and the peers that are installed. Each profiles a process tree for some seconds and leaves folded
-stacks; a Watch measures what that cost."""
-import collections
+"""What runs a profiler and measures what that cost; and podflame-agent. The peers are in peers.py."""
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import time
 
-from programs import ROOT, descendants, place
+from programs import ROOT, place
 
 POLL_S = 0.004
 PERF_EVENT_PROGRAM = "7"  # enum bpf_prog_type
@@ -60,13 +57,16 @@ class Watch:
                 self.first = self.first or self.last
                 self.programs[fd] = now
 
-    def wait(self, closely=True):
-        """Without `closely`, only what the kernel counts by itself."""
+    def wait(self, closely=True, stop_after=None):
+        """Without `closely`, only what the kernel counts by itself. Stopped so many seconds after its first sample."""
         while closely:
             try:
                 self.look()
             except (OSError, ValueError):
                 pass  # it ended, or closed a descriptor meanwhile
+            if stop_after and self.first and time.monotonic() >= self.first + stop_after:
+                self.process.terminate()
+                stop_after = None
             done = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if done:
                 break
@@ -87,7 +87,7 @@ class Run:
     def __init__(self):
         self.text = self.error = ""
         self.samples = self.lost = None
-        self.cpu = self.peak = self.maps = self.first = self.finish = self.bpf_ns = None
+        self.cpu = self.peak = self.maps = self.first = self.finish = self.page = self.bpf_ns = None
 
     def take(self, watch):
         self.cpu, self.peak, self.maps = watch.cpu, watch.peak, watch.maps
@@ -130,118 +130,6 @@ class Agent:
         run.samples, run.lost = int(counts[1]), int(counts[2])
         run.text = output.read_text(encoding="utf-8", errors="replace")
         return run
-
-
-class Perf:
-    install = "apt-get install linux-perf"
-
-    def __init__(self, name, graph):
-        self.name, self.graph = name, graph
-
-    def version(self):
-        return subprocess.run(["perf", "--version"], capture_output=True, text=True, check=False).stdout.strip()
-
-    def missing(self):
-        return shutil.which("perf") is None
-
-    def profile(self, pid, seconds, frequency, work, cores, closely=True):
-        run, data = Run(), work / "perf.data"
-        with open(f"/proc/{pid}/comm", encoding="ascii", errors="replace") as comm:  # children of these two come and go
-            pids = str(pid) if comm.read().strip() in ("forking", "execing") else ",".join(map(str, descendants(pid)))
-        record = Watch(["perf", "record", "-q", "-o", str(data), "-e", "cpu-clock", "-F", str(frequency), "-k", "CLOCK_MONOTONIC",
-                        *self.graph, "-p", pids, "--", "sleep", str(seconds)], stderr=subprocess.DEVNULL, **on(cores))
-        if record.wait(closely) != 0 or not data.exists():
-            run.error = "perf record failed"
-            return run
-        with open(work / "script", "w+", encoding="utf-8", errors="replace") as text:
-            script = Watch(["perf", "script", "--no-inline", "-i", str(data), "-F", "comm,pid,time,ip,sym,dso", "--show-lost-events"],
-                           stdout=text, stderr=subprocess.DEVNULL, **on(cores))
-            script.wait(closely)
-            text.seek(0)
-            times, run.lost = [], 0
-            stacks = collections.Counter(self.stacks(text, times, run))
-        data.unlink()
-        run.text = "".join(f"{stack} {n}\n" for stack, n in stacks.items())
-        run.samples = len(times)
-        run.cpu, run.peak = record.cpu + script.cpu, max(record.peak, script.peak)
-        if times:
-            run.first = times[0] - record.begin
-            run.finish = record.end - times[-1] + script.end - script.begin
-        return run
-
-    @staticmethod
-    def stacks(lines, times, run):
-        """perf script's samples: a head, the frames from the leaf on, an empty line."""
-        head, frames = None, []
-        for line in lines:
-            line = line.rstrip("\n")
-            if not line.strip():
-                if head:
-                    yield ";".join([head, *reversed(frames)])
-                head, frames = None, []
-            elif not line.startswith(("\t", " " * 8)) or head is None:
-                match = re.match(r"\s*(.*?)\s+(\d+)\s+(\d+\.\d+):", line)
-                if "LOST" in line:
-                    run.lost += int((re.search(r"lost (\d+)", line) or [0, 1])[1])
-                elif match:
-                    head = f"{match[1]} ({match[2]})".replace(";", ":")
-                    times.append(float(match[3]))
-            else:
-                match = re.match(r"\s*[0-9a-f]+ (.*?) \((.*)\)$", line)
-                if match:
-                    frames.append(match[1].replace(";", ":"))
-        if head:
-            yield ";".join([head, *reversed(frames)])
-
-
-class Bpftrace:
-    name = "bpftrace"
-    install = "apt-get install bpftrace"
-
-    def version(self):
-        return subprocess.run(["bpftrace", "--version"], capture_output=True, text=True, check=False).stdout.strip()
-
-    def missing(self):
-        return shutil.which("bpftrace") is None
-
-    def profile(self, pid, seconds, frequency, work, cores, closely=True):
-        run = Run()
-        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-            comm = file.read().strip()
-        program = (f'profile:hz:{frequency} /pid == {pid} || comm == "{comm}" || comm == "child"/ {{ @[comm, kstack, ustack] = count(); }}'
-                   f" interval:s:{seconds} {{ exit(); }}")
-        with open(work / "bpftrace", "w+", encoding="utf-8", errors="replace") as text:
-            watch = Watch(["bpftrace", "-e", program], stdout=text, stderr=subprocess.DEVNULL,
-                          env={**os.environ, "BPFTRACE_MAP_KEYS_MAX": "65536", "BPFTRACE_CACHE_USER_SYMBOLS": "1"}, **on(cores))
-            code = watch.wait(closely)
-            text.seek(0)
-            run.text = self.folded(text)
-        run.take(watch)
-        if code != 0:
-            run.error = f"exit code {code}"
-        run.samples = sum(int(line.rsplit(" ", 1)[1]) for line in run.text.splitlines())
-        return run
-
-    @staticmethod
-    def folded(lines):
-        """`@[comm, <kernel frames>, <user frames>]: N`, a frame a line, from the leaf on."""
-        result, frames, comm = [], None, ""
-        for line in lines:
-            line = line.rstrip("\n")
-            if line.startswith("@["):
-                comm, frames = line[2:].split(",")[0], []
-            end = re.match(r"(.*)\]: (\d+)$", line)
-            if frames is not None and end:
-                result.append(";".join([comm, *reversed(frames)]) + f" {end[2]}\n")
-                frames = None
-            elif frames is not None and line.startswith("    "):
-                name = re.sub(r"\+\d+$", "", line.strip())
-                frames.append(name.replace(";", ":"))
-        return "".join(result)
-
-
-def all_peers():
-    return [Perf("perf dwarf", ["--call-graph", "dwarf,16384"]), Perf("perf -g", ["-g"]), Bpftrace()]
 
 
 def work_folder(name):
