@@ -19,6 +19,9 @@ ROOTS = {
     "runtime.goexit", "runtime.mstart", "runtime.rt0_go", "runtime.mcall", "runtime.clone", "_rt0_amd64_linux",
 }
 
+# In the kernel, after the program's memory is gone, or before the new one's is there.
+NO_MEMORY = {"exit_mm", "exit_mmap", "mmput", "__mmput", "begin_new_exec", "load_elf_binary"}
+
 
 def without_groups(name, opening, closing):
     """Leaves out what is between brackets, unless they begin a part of the name: `(*T).f`, `<T as U>::f`."""
@@ -111,7 +114,7 @@ def judge(text, truth, few=30):
         unknown += n * sum(bool(UNKNOWN.match(f)) and (LIBC_IS_NAMED or not LIBC.match(f)) for f in distinct)
         marked = next((f for f in frames[:3] if TRUNCATED.match(f)), None)
         roots = [f for f in plain[:2] if f in ROOTS or LIBC.match(f)]
-        if marked or not roots:
+        if marked or not (roots or NO_MEMORY & have):
             truncated += n
             why = marked or "begins at " + (plain[0] if plain else "nothing")
             cut[why] = cut.get(why, 0) + n
