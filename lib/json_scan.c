@@ -2,6 +2,7 @@
 #include "lib/json_scan.h"
 
 #include "lib/json_plain.h"
+#include "lib/json_string.h"
 #include "lib/mem.h"
 
 #include <assert.h>
@@ -71,13 +72,8 @@ static void add_to_key(struct json_scan *s, const char *bytes, size_t len)
 static void add_code_to_key(struct json_scan *s, uint32_t code)
 {
     char utf8[4];
-    size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    static const unsigned char lead[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
 
-    for (size_t i = n - 1; i > 0; i--, code >>= 6)
-        utf8[i] = (char)(0x80 | (code & 0x3f));
-    utf8[0] = (char)(lead[n] | code);
-    add_to_key(s, utf8, n);
+    add_to_key(s, utf8, json_encode(code, utf8));
 }
 
 static const struct json_want *find_want(const struct json_want *wants, const char *key, size_t len)
@@ -141,11 +137,12 @@ static void begin_value(struct json_scan *s, const char *at, enum json_kind kind
     s->want = NULL;
     if (!want)
         return;
-    s->found[want->slot] = (struct json_found){ kind, s->n_kept };
+    struct json_found *found = &s->found[want->slot];
+    *found = (struct json_found){ .kind = kind };
     if (!want->keep || s->run)
         return;
-    (void)buf_add_str(&s->kept, s->n_kept ? "," : "["); /* an overflow shows in keep_until() */
-    s->n_kept++;
+    found->at = s->kept.len;
+    s->keeping = found;
     s->kept_depth = s->n_levels;
     s->run = at;
 }
@@ -161,6 +158,7 @@ static const char *end_value(struct json_scan *s, const char *at)
     if (s->run && s->n_levels == s->kept_depth) {
         if (!keep_until(s, at))
             return refuse(s, at, "names and spec are too long");
+        s->keeping->len = s->kept.len - s->keeping->at;
         s->run = NULL;
     }
     s->state = s->n_levels ? COMMA_OR_END : END;
@@ -341,32 +339,9 @@ static const char *take_number(struct json_scan *s, const char *at, const char *
 
 /* ---- strings ---- */
 
-/* NUL: no escape of one letter. */
-static char unescape(char c)
-{
-    switch (c) {
-    case '"':
-    case '\\':
-    case '/':
-        return c;
-    case 'b':
-        return '\b';
-    case 'f':
-        return '\f';
-    case 'n':
-        return '\n';
-    case 'r':
-        return '\r';
-    case 't':
-        return '\t';
-    default:
-        return '\0';
-    }
-}
-
 static const char *take_escape(struct json_scan *s, const char *at, const char *end)
 {
-    char c = unescape(*at);
+    char c = json_unescape(*at);
 
     (void)end;
     s->state = STRING;
@@ -382,17 +357,9 @@ static const char *take_escape(struct json_scan *s, const char *at, const char *
     return at + 1;
 }
 
-static int hex_value(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static const char *take_hex(struct json_scan *s, const char *at, const char *end)
 {
-    int digit = hex_value(*at);
+    int digit = json_hex_value(*at);
 
     (void)end;
     if (digit < 0)
@@ -471,7 +438,7 @@ static const char *take_string(struct json_scan *s, const char *at, const char *
             return s->in_key ? end_key(s, stop + 1) : end_value(s, stop + 1);
         if (*stop != '\\')
             return begin_character(s, stop);
-        if (s->in_key || end - stop < 2 || !unescape(stop[1])) {
+        if (s->in_key || end - stop < 2 || !json_unescape(stop[1])) {
             s->state = ESCAPE;
             return stop + 1;
         }
@@ -548,8 +515,6 @@ int json_scan_end(struct json_scan *s, struct err *e)
         (void)end_value(s, NULL); /* nothing of the outermost value is kept */
     if (s->state != END)
         return err_set(e, -EINVAL, "JSON: %s", s->offset ? "unexpected end" : "empty");
-    if (buf_add_str(&s->kept, s->n_kept ? "]" : "[]") < 0)
-        return err_set(e, -EINVAL, "JSON: names and spec are too long");
     return 0;
 }
 

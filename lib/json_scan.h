@@ -47,7 +47,7 @@ struct json_want {
 
 struct json_found {
     enum json_kind kind;
-    size_t index; /* of a kept value: its place in the array that kept holds */
+    size_t at, len; /* of a kept value: its text is len bytes of kept, from at on */
 };
 
 struct json_scan_level {
@@ -60,14 +60,15 @@ struct json_scan_level {
 struct json_scan {
     enum json_kind kind; /* of the whole */
     struct json_found *found;
-    struct buf kept; /* the text of an array of the kept values, in the order of the text */
+    struct buf kept;              /* the texts of the kept values, one behind the other */
     const struct json_want *want; /* of the value that comes next */
     const struct json_want *top;
-    size_t offset;            /* of the chunk in the text */
-    const char *run;          /* in this chunk, the first byte to keep; NULL: none */
-    const char *why, *why_at; /* what was refused */
-    const char *literal;      /* the rest of true, false or null */
-    size_t n_kept, kept_depth;
+    size_t offset;              /* of the chunk in the text */
+    const char *run;            /* in this chunk, the first byte to keep; NULL: none */
+    const char *why, *why_at;   /* what was refused */
+    const char *literal;        /* the rest of true, false or null */
+    struct json_found *keeping; /* the value whose text is being kept */
+    size_t kept_depth;
     uint64_t *keys; /* hashes of the keys of all open objects */
     size_t n_keys, size_keys;
     uint64_t hash; /* of the key so far */

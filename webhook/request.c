@@ -2,14 +2,14 @@
 #include "webhook/request.h"
 
 #include "lib/json.h"
+#include "lib/json_string.h"
 #include "lib/podflame/names.h"
 #include "lib/podflame/podflame.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-
-#define REVIEW_API_VERSION "admission.k8s.io/v1"
 
 static const char *const operation_names[] = {
 #define X(id, name) name,
@@ -88,27 +88,30 @@ void request_reader_release(struct request_reader *r)
 /* ---- what was found ---- */
 
 struct kept {
-    const struct json_scan *scan;
-    struct json_object *values; /* the array that the scan kept */
+    const struct json_found *found;
+    const char *texts[REQUEST_SLOTS]; /* of the strings; NULL: absent, or no string */
 };
 
-/* NULL when absent or null. */
-static struct json_object *get_value(const struct kept *k, enum request_slot slot)
+/* Decodes all strings, whose texts are kept in @text. */
+static struct kept kept_open(const struct json_found *found, char *text)
 {
-    if (k->scan->found[slot].kind == JSON_ABSENT)
-        return NULL;
-    return json_object_array_get_idx(k->values, k->scan->found[slot].index);
+    struct kept k = { .found = found };
+
+    for (size_t i = 0; i < REQUEST_SLOTS; i++) {
+        size_t len;
+
+        if (found[i].kind != JSON_STRING || found[i].len == 0)
+            continue;
+        k.texts[i] = json_string_decode(text + found[i].at, found[i].len, &len);
+        if (strlen(k.texts[i]) != len) /* none of these may hold a NUL byte */
+            k.texts[i] = NULL;
+    }
+    return k;
 }
 
-/* "" when absent; also when it holds a NUL byte, which none of these may. */
 static const char *get_text(const struct kept *k, enum request_slot slot)
 {
-    struct json_object *value = get_value(k, slot);
-
-    if (!json_object_is_type(value, json_type_string))
-        return "";
-    const char *text = json_object_get_string(value);
-    return strlen(text) == (size_t)json_object_get_string_len(value) ? text : "";
+    return k->texts[slot] ? k->texts[slot] : "";
 }
 
 static bool is(const struct kept *k, enum request_slot slot, const char *text)
@@ -118,7 +121,7 @@ static bool is(const struct kept *k, enum request_slot slot, const char *text)
 
 static bool is_object(const struct kept *k, enum request_slot slot)
 {
-    return k->scan->found[slot].kind == JSON_OBJECT;
+    return k->found[slot].kind == JSON_OBJECT;
 }
 
 static enum review_operation get_operation(const struct kept *k)
@@ -147,8 +150,6 @@ static int check_envelope(const struct kept *k, struct err *e)
 {
     size_t uid_len = strlen(get_text(k, REQUEST_UID));
 
-    if (k->scan->kind != JSON_OBJECT)
-        return err_set(e, -EINVAL, "AdmissionReview: not a JSON object");
     if (!is(k, REQUEST_KIND, "AdmissionReview") || !is(k, REQUEST_API_VERSION, REVIEW_API_VERSION))
         return err_set(e, -EINVAL,
                        "AdmissionReview: kind and apiVersion must be AdmissionReview "
@@ -174,46 +175,56 @@ static int check_objects(const struct review_request *r, const struct kept *k, s
     return 0;
 }
 
-static int decode(const struct kept *k, struct review_request *ret, struct err *e)
+static int decode(const struct kept *k, struct review_request *r, struct err *e)
 {
-    if (check_envelope(k, e) < 0)
+    r->operation = get_operation(k);
+    r->is_podflame = is(k, REQUEST_KIND_GROUP, PODFLAME_GROUP) &&
+                     is(k, REQUEST_KIND_KIND, PODFLAME_KIND) && is(k, REQUEST_SUBRESOURCE, "");
+    r->deleting = k->found[REQUEST_DELETION].kind > JSON_NULL;
+    r->uid = get_text(k, REQUEST_UID);
+    r->namespace = get_text(k, REQUEST_NAMESPACE);
+    r->name = get_name(k);
+    if (check_objects(r, k, e) < 0)
         return e->code;
-    struct review_request r = {
-        .operation = get_operation(k),
-        .is_podflame = is(k, REQUEST_KIND_GROUP, PODFLAME_GROUP) &&
-                       is(k, REQUEST_KIND_KIND, PODFLAME_KIND) && is(k, REQUEST_SUBRESOURCE, ""),
-        .deleting = k->scan->found[REQUEST_DELETION].kind > JSON_NULL,
-        .uid = get_text(k, REQUEST_UID),
-        .namespace = get_text(k, REQUEST_NAMESPACE),
-        .name = get_name(k),
-        .spec = get_value(k, REQUEST_SPEC),
-        .old_spec = get_value(k, REQUEST_OLD_SPEC),
-    };
-    if (check_objects(&r, k, e) < 0)
-        return e->code;
-    if (strlen(r.name) > NAME_SUBDOMAIN_MAX)
+    if (strlen(r->name) > NAME_SUBDOMAIN_MAX)
         return err_set(e, -EINVAL, "AdmissionReview: request.name is longer than %d bytes",
                        NAME_SUBDOMAIN_MAX);
-    *ret = r;
     return 0;
+}
+
+/* NULL when absent or null. */
+static int parse_value(const struct request_reader *r, enum request_slot slot,
+                       struct json_object **ret, struct err *e)
+{
+    const struct json_found *found = &r->found[slot];
+
+    if (found->kind == JSON_ABSENT)
+        return 0;
+    return json_parse(r->scan.kept.data + found->at, found->len, JSON_SCAN_DEPTH_MAX, ret, e);
 }
 
 int request_reader_end(struct request_reader *r, struct review_request *ret, struct err *e)
 {
-    _cleanup_json_ struct json_object *values = NULL;
-    const struct buf *text = &r->scan.kept;
+    _cleanup_review_request_ struct review_request request = { 0 };
 
-    if (json_scan_end(&r->scan, e) < 0 ||
-        json_parse(buf_str(text), text->len, JSON_SCAN_DEPTH_MAX + 1, &values, e) < 0)
+    if (json_scan_end(&r->scan, e) < 0 || parse_value(r, REQUEST_SPEC, &request.spec, e) < 0 ||
+        parse_value(r, REQUEST_OLD_SPEC, &request.old_spec, e) < 0)
         return err_wrap(e, "AdmissionReview");
-    if (decode(&(struct kept){ &r->scan, values }, ret, e) < 0)
+    if (r->scan.kind != JSON_OBJECT)
+        return err_set(e, -EINVAL, "AdmissionReview: not a JSON object");
+    request.texts = buf_take(&r->scan.kept, NULL);
+    const struct kept kept = kept_open(r->found, request.texts);
+    if (check_envelope(&kept, e) < 0 || decode(&kept, &request, e) < 0)
         return e->code;
-    ret->root = take_ptr(values);
+    *ret = request;
+    request = (struct review_request){ 0 };
     return 0;
 }
 
 void review_request_release(struct review_request *r)
 {
-    json_put(r->root);
+    json_put(r->spec);
+    json_put(r->old_spec);
+    free(r->texts);
     *r = (struct review_request){ 0 };
 }

@@ -17,6 +17,8 @@
 
 struct json_object;
 
+#define REVIEW_API_VERSION "admission.k8s.io/v1"
+
 #define REVIEW_OPERATIONS(X)                                                                       \
     X(CREATE, "CREATE")                                                                            \
     X(UPDATE, "UPDATE")                                                                            \
@@ -31,7 +33,7 @@ enum review_operation {
 
 const char *review_operation_name(enum review_operation operation);
 
-/* Strings borrow from @root, are never NULL and hold no NUL byte. */
+/* Strings borrow from @texts, are never NULL and hold no NUL byte. */
 struct review_request {
     enum review_operation operation;
     bool is_podflame; /* profilepod.io PodFlame, and no subresource */
@@ -39,9 +41,9 @@ struct review_request {
     const char *uid;
     const char *namespace;
     const char *name;             /* "" only when there is a generateName and no name yet */
-    struct json_object *spec;     /* of object; NULL: absent */
-    struct json_object *old_spec; /* of oldObject; NULL: absent */
-    struct json_object *root;     /* owned */
+    struct json_object *spec;     /* of object; owned; NULL: absent */
+    struct json_object *old_spec; /* of oldObject; owned; NULL: absent */
+    char *texts;                  /* owned */
 };
 
 enum { REVIEW_UID_MAX = 256, REVIEW_KEPT_MAX = 8 * 1024 - 1, REQUEST_READER_MAX = 32 * 1024 };

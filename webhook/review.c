@@ -2,12 +2,12 @@
 #include "webhook/review.h"
 
 #include "lib/json.h"
+#include "lib/json_string.h"
 #include "lib/podflame/names.h"
 #include "lib/podflame/podflame.h"
 #include "lib/podflame/rules.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { WARNINGS_MAX = 4, WARNING_MAX = 1024, STATUS_INVALID = 422 };
@@ -96,8 +96,7 @@ static void judge_create(const struct review_request *r, const struct pod_lookup
 }
 
 /* `PodFlame.profilepod.io "x" is invalid: [...]`: for those who see the message alone. */
-static void set_message(struct json_object *status, const char *name,
-                        const struct problems *problems)
+static void write_message(const char *name, const struct problems *problems, struct buf *out)
 {
     _cleanup_buf_ struct buf message = BUF_INIT(REVIEW_REPLY_MAX);
 
@@ -105,77 +104,83 @@ static void set_message(struct json_object *status, const char *name,
     problem_quote(name, strlen(name), &message);
     (void)buf_add_str(&message, " is invalid: ");
     (void)problems_write(problems, &message); /* all problems stay below the cap */
-    json_set_str(status, "message", buf_str(&message));
+    (void)json_string_write(buf_str(&message), out);
 }
 
-static void set_denial(struct json_object *response, const char *name,
-                       const struct problems *problems)
+/* ,"key":"value" */
+static void write_member(const char *key, const char *value, struct buf *out)
 {
-    struct json_object *status = json_add_object(response, "status");
+    (void)buf_add_str(out, ",\"");
+    (void)buf_add_str(out, key);
+    (void)buf_add_str(out, "\":");
+    (void)json_string_write(value, out);
+}
 
-    (void)json_add_object(status, "metadata");
-    json_set_str(status, "status", "Failure");
-    set_message(status, name, problems);
-    json_set_str(status, "reason", "Invalid");
-
-    struct json_object *details = json_add_object(status, "details");
-    json_set_str(details, "name", name);
-    json_set_str(details, "group", PODFLAME_GROUP);
-    json_set_str(details, "kind", PODFLAME_KIND);
-    struct json_object *causes = json_add_array(details, "causes");
+static void write_denial(const char *name, const struct problems *problems, struct buf *out)
+{
+    (void)buf_add_str(out, ",\"status\":{\"metadata\":{},\"status\":\"Failure\",\"message\":");
+    write_message(name, problems, out);
+    (void)buf_add_str(out, ",\"reason\":\"Invalid\",\"details\":{\"name\":");
+    (void)json_string_write(name, out);
+    (void)buf_add_str(out, ",\"group\":\"" PODFLAME_GROUP "\",\"kind\":\"" PODFLAME_KIND
+                           "\",\"causes\":[");
     for (size_t i = 0; i < problems->n; i++) {
-        struct json_object *cause = json_object_new_object();
+        const struct problem *problem = &problems->item[i];
 
-        json_set_str(cause, "reason", problem_cause_name(problems->item[i].cause));
-        json_set_str(cause, "message", problems->item[i].message);
-        json_set_str(cause, "field", problems->item[i].field);
-        (void)json_object_array_add(causes, cause);
+        (void)buf_add_str(out, i ? ",{\"reason\":" : "{\"reason\":");
+        (void)json_string_write(problem_cause_name(problem->cause), out);
+        write_member("message", problem->message, out);
+        write_member("field", problem->field, out);
+        (void)buf_add_str(out, "}");
     }
-    json_set_int(status, "code", STATUS_INVALID);
+    (void)buf_printf(out, "]},\"code\":%d}", STATUS_INVALID);
 }
 
 /* What the verdict stood on, for the audit log; the API server puts the webhook's name before each
  * key. */
-static void add_audit_annotations(struct json_object *response, const struct verdict *v,
-                                  enum review_lookup lookup)
+static void write_audit_annotations(const struct verdict *v, enum review_lookup lookup,
+                                    struct buf *out)
 {
     static const char *const checks[] = {
         [REVIEW_POD_FOUND] = "found",
         [REVIEW_POD_ABSENT] = "absent",
         [REVIEW_POD_FAILED] = "unreadable",
     };
-    char count[24];
 
     if (lookup == REVIEW_NOT_LOOKED_UP)
         return;
-    struct json_object *annotations = json_add_object(response, "auditAnnotations");
-    json_set_str(annotations, "pod", checks[lookup]);
-    if (lookup != REVIEW_POD_FOUND)
+    (void)buf_printf(out, ",\"auditAnnotations\":{\"pod\":\"%s\"", checks[lookup]);
+    if (lookup == REVIEW_POD_FOUND)
+        (void)buf_printf(out, ",\"container-count\":\"%zu\"", v->n_containers);
+    (void)buf_add_str(out, "}");
+}
+
+static void write_warnings(const struct verdict *v, struct buf *out)
+{
+    if (v->n_warnings == 0)
         return;
-    (void)snprintf(count, sizeof(count), "%zu", v->n_containers);
-    json_set_str(annotations, "container-count", count);
+    (void)buf_add_str(out, ",\"warnings\":[");
+    for (size_t i = 0; i < v->n_warnings; i++) {
+        (void)buf_add_str(out, i ? "," : "");
+        (void)json_string_write(buf_str(&v->warnings[i]), out);
+    }
+    (void)buf_add_str(out, "]");
 }
 
 static int write_review(const struct review_request *r, const struct verdict *v,
                         enum review_lookup lookup, struct buf *reply)
 {
-    _cleanup_json_ struct json_object *review = json_object_new_object();
+    bool allowed = v->problems.n == 0;
 
-    json_set_str(review, "kind", "AdmissionReview");
-    json_set_str(review, "apiVersion", "admission.k8s.io/v1");
-    struct json_object *response = json_add_object(review, "response");
-    json_set_str(response, "uid", r->uid);
-    json_set_bool(response, "allowed", v->problems.n == 0);
-    if (v->problems.n > 0)
-        set_denial(response, r->name, &v->problems);
-    add_audit_annotations(response, v, lookup);
-    if (v->n_warnings > 0) {
-        struct json_object *warnings = json_add_array(response, "warnings");
-
-        for (size_t i = 0; i < v->n_warnings; i++)
-            (void)json_object_array_add(warnings, json_object_new_string(buf_str(&v->warnings[i])));
-    }
-    return json_write(review, reply);
+    (void)buf_add_str(reply, "{\"kind\":\"AdmissionReview\",\"apiVersion\":\"" REVIEW_API_VERSION
+                             "\",\"response\":{\"uid\":");
+    (void)json_string_write(r->uid, reply);
+    (void)buf_add_str(reply, allowed ? ",\"allowed\":true" : ",\"allowed\":false");
+    if (!allowed)
+        write_denial(r->name, &v->problems, reply);
+    write_audit_annotations(v, lookup, reply);
+    write_warnings(v, reply);
+    return buf_add_str(reply, "}}");
 }
 
 int review_answer(const struct review_request *r, const struct pod_lookup *lookup,

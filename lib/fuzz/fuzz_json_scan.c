@@ -2,6 +2,7 @@
 #include "lib/fuzz/fuzz.h"
 #include "lib/json.h"
 #include "lib/json_scan.h"
+#include "lib/json_string.h"
 
 enum { A, B, B_C, SLOTS };
 static const struct json_want inside_b[] = { { "c", B_C, true, NULL }, { 0 } };
@@ -23,21 +24,47 @@ static int scan(const uint8_t *data, size_t size, size_t piece, struct json_scan
     return code;
 }
 
-/* What was kept is what json-c, which is less strict, finds at @path. */
-static void check(const struct json_found *found, struct json_object *kept,
-                  struct json_object *root, const char *path)
+/* What was kept is what json-c, which is less strict, finds at @path; also when it is decoded
+ * here. */
+static void check(struct json_scan *s, const struct json_found *found, struct json_object *root,
+                  const char *path)
 {
+    _cleanup_json_ struct json_object *kept = NULL;
     struct json_object *there = json_get(root, path);
+    char *text = s->kept.data + found->at;
+    struct err e = { 0 };
 
     assert(found->kind != JSON_ABSENT || !there);
-    if (found->kind != JSON_ABSENT)
-        assert(json_object_equal(json_object_array_get_idx(kept, found->index), there));
+    if (found->kind == JSON_ABSENT)
+        return;
+    assert(json_parse(text, found->len, JSON_SCAN_DEPTH_MAX + 1, &kept, &e) == 0);
+    assert(json_object_equal(kept, there));
+    if (found->kind != JSON_STRING)
+        return;
+    size_t len;
+    const char *decoded = json_string_decode(text, found->len, &len);
+    assert(len == (size_t)json_object_get_string_len(there));
+    assert(memcmp(decoded, json_object_get_string(there), len + 1) == 0);
+}
+
+/* Text that is written as a string is a string, and decodes to itself. */
+static void check_write(const char *text)
+{
+    _cleanup_json_ struct json_object *parsed = NULL;
+    _cleanup_buf_ struct buf out = BUF_INIT(1 << 20);
+    struct err e = { 0 };
+    size_t len;
+
+    assert(json_string_write(text, &out) == 0);
+    assert(json_parse(out.data, out.len, 1, &parsed, &e) == 0);
+    assert(strcmp(json_object_get_string(parsed), text) == 0);
+    assert(strcmp(json_string_decode(out.data, out.len, &len), text) == 0);
 }
 
 /* Any pieces give the same; what is accepted is JSON to json-c as well. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    _cleanup_json_ struct json_object *root = NULL, *kept = NULL;
+    _cleanup_json_ struct json_object *root = NULL;
     struct json_found found[SLOTS] = { 0 }, again[SLOTS] = { 0 };
     struct json_scan s, pieces;
     struct err e = { 0 };
@@ -46,10 +73,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(scan(data, size, 1 + size % 7, &pieces, again) == code);
     if (code == 0) {
         assert(strcmp(buf_str(&s.kept), buf_str(&pieces.kept)) == 0);
+        check_write(buf_str(&s.kept));
         assert(json_parse((const char *)data, size, JSON_SCAN_DEPTH_MAX + 1, &root, &e) == 0);
-        assert(json_parse(s.kept.data, s.kept.len, JSON_SCAN_DEPTH_MAX + 2, &kept, &e) == 0);
-        check(&found[A], kept, root, "a");
-        check(&found[B_C], kept, root, "b.c");
+        check(&s, &found[A], root, "a");
+        check(&s, &found[B_C], root, "b.c");
     }
     json_scan_release(&s);
     json_scan_release(&pieces);

@@ -178,20 +178,20 @@ static void wanted_values_are_kept(void **state)
         const char *text, *kept;
         enum json_kind kinds[SLOTS];
     } kept[] = {
-        { "{}", "[]", { 0 } },
-        { "[{\"a\":1}]", "[]", { 0 } },
-        { "{\"x\":{\"a\":1},\"b\":{\"a\":1}}", "[]", { [B] = JSON_OBJECT } },
-        { "{\"inner\":[{\"name\":1}]}", "[]", { [INNER] = JSON_ARRAY } },
-        { "{\"a\":-1.5e3 ,\"b\":true}", "[-1.5e3]", { [A] = JSON_NUMBER, [B] = JSON_BOOLEAN } },
+        { "{}", "", { 0 } },
+        { "[{\"a\":1}]", "", { 0 } },
+        { "{\"x\":{\"a\":1},\"b\":{\"a\":1}}", "", { [B] = JSON_OBJECT } },
+        { "{\"inner\":[{\"name\":1}]}", "", { [INNER] = JSON_ARRAY } },
+        { "{\"a\":-1.5e3 ,\"b\":true}", "-1.5e3", { [A] = JSON_NUMBER, [B] = JSON_BOOLEAN } },
         { "{\"inner\":{\"spec\":{\"name\":[1, \"\\u00e9\\\"\"],\"a\":{}} "
           ",\"y\":1,\"name\":\"n\\n\"},"
           "\"a\":null}",
-          "[{\"name\":[1, \"\\u00e9\\\"\"],\"a\":{}},\"n\\n\",null]",
+          "{\"name\":[1, \"\\u00e9\\\"\"],\"a\":{}}\"n\\n\"null",
           { [A] = JSON_NULL, [INNER] = JSON_OBJECT, [NAME] = JSON_STRING, [SPEC] = JSON_OBJECT } },
-        { "{\"\\u0061\":\"" TEXT64 TEXT64 "\"}", "[\"" TEXT64 TEXT64 "\"]", { [A] = JSON_STRING } },
+        { "{\"\\u0061\":\"" TEXT64 TEXT64 "\"}", "\"" TEXT64 TEXT64 "\"", { [A] = JSON_STRING } },
         { "{\"a\\u0001\":1,\"aa\":2,"
           "\"" TEXT64 "a\":3}",
-          "[]",
+          "",
           { 0 } },
     };
 
@@ -331,11 +331,12 @@ static void json_c_takes_what_is_accepted(void **state)
             struct json_object *object = json_get_object(whole, "inner");
 
             accepted++;
-            assert_int_equal(
-                json_parse(s.kept.data, s.kept.len, JSON_SCAN_DEPTH_MAX + 1, &kept, &e), 0);
-            if (found[SPEC].kind != JSON_ABSENT)
-                assert_true(json_object_equal(json_get_key(object, "spec"),
-                                              json_object_array_get_idx(kept, found[SPEC].index)));
+            if (found[SPEC].kind != JSON_ABSENT) {
+                assert_int_equal(json_parse(s.kept.data + found[SPEC].at, found[SPEC].len,
+                                            JSON_SCAN_DEPTH_MAX, &kept, &e),
+                                 0);
+                assert_true(json_object_equal(json_get_key(object, "spec"), kept));
+            }
             assert_int_equal(found[NAME].kind > JSON_NULL, json_get_key(object, "name") != NULL);
         }
         json_scan_release(&s);
