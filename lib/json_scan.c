@@ -37,8 +37,7 @@ enum state {
 
 enum { FIRST_KEYS = 64, FEW_KEYS = 16 };
 
-#define FNV_OFFSET 0xcbf29ce484222325ULL
-#define FNV_PRIME  0x100000001b3ULL
+#define HASH_PRIME 0x9e3779b97f4a7c15ULL /* odd, with its bits spread out */
 
 static const char *refuse(struct json_scan *s, const char *at, const char *why)
 {
@@ -54,19 +53,31 @@ static const char *refuse_byte(struct json_scan *s, const char *at, const char *
 
 /* ---- keys ---- */
 
+/* What does not fit in key is longer than any that is wanted, and goes into the hash alone. */
 static void add_to_key(struct json_scan *s, const char *bytes, size_t len)
 {
-    uint64_t hash = s->hash;
+    size_t room = sizeof(s->key) - s->key_len, fits = len < room ? len : room;
 
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ (unsigned char)bytes[i]) * FNV_PRIME;
-    s->hash = hash;
-    if (len <= sizeof(s->key) - s->key_len) {
-        memcpy(s->key + s->key_len, bytes, len);
-        s->key_len += len;
-    } else {
-        s->key_len = sizeof(s->key); /* longer than any that is wanted */
+    memcpy(s->key + s->key_len, bytes, fits);
+    s->key_len += fits;
+    for (size_t i = fits; i < len; i++)
+        s->hash = (s->hash ^ (unsigned char)bytes[i]) * HASH_PRIME;
+}
+
+/* Of the whole key, eight bytes at a time. */
+static uint64_t hash_key(const struct json_scan *s)
+{
+    uint64_t hash = s->hash ^ s->key_len;
+
+    for (size_t at = 0; at < s->key_len; at += sizeof(hash)) {
+        size_t n = s->key_len - at < sizeof(hash) ? s->key_len - at : sizeof(hash);
+        uint64_t word = 0;
+
+        memcpy(&word, s->key + at, n);
+        hash = (hash ^ word) * HASH_PRIME;
+        hash ^= hash >> 32;
     }
+    return hash;
 }
 
 static void add_code_to_key(struct json_scan *s, uint32_t code)
@@ -79,7 +90,7 @@ static void add_code_to_key(struct json_scan *s, uint32_t code)
 static const struct json_want *find_want(const struct json_want *wants, const char *key, size_t len)
 {
     for (; wants && wants->key; wants++)
-        if (strlen(wants->key) == len && memcmp(wants->key, key, len) == 0)
+        if (*wants->key == *key && strlen(wants->key) == len && memcmp(wants->key, key, len) == 0)
             return wants;
     return NULL;
 }
@@ -94,7 +105,7 @@ static const char *end_key(struct json_scan *s, const char *at)
         s->size_keys = s->size_keys ? 2 * s->size_keys : FIRST_KEYS;
         s->keys = mem_grow(s->keys, s->size_keys, sizeof(*s->keys));
     }
-    s->keys[s->n_keys++] = s->hash;
+    s->keys[s->n_keys++] = hash_key(s);
     s->want = s->key_len < sizeof(s->key)
                   ? find_want(s->levels[s->n_levels - 1].inside, s->key, s->key_len)
                   : NULL;
@@ -239,7 +250,7 @@ static const char *take_key(struct json_scan *s, const char *at, const char *end
         return refuse_byte(s, at, "a key in double quotes is expected");
     s->in_key = true;
     s->key_len = 0;
-    s->hash = FNV_OFFSET;
+    s->hash = 0;
     s->state = STRING;
     return at + 1;
 }
@@ -476,7 +487,7 @@ static const char *(*const steps[])(struct json_scan *s, const char *at, const c
 
 static bool is_blank(char c)
 {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+    return c <= ' ' && (c == ' ' || c == '\t' || c == '\n' || c == '\r');
 }
 
 void json_scan_init(struct json_scan *s, const struct json_want *wants, struct json_found *found,
@@ -493,9 +504,7 @@ int json_scan_add(struct json_scan *s, const char *text, size_t len, struct err 
     if (s->run)
         s->run = text;
     while (at && at < end) {
-        bool between = s->state <= COMMA_OR_END || s->state == END;
-
-        if (between && is_blank(*at))
+        if (is_blank(*at) && (s->state <= COMMA_OR_END || s->state == END))
             at++;
         else
             at = steps[s->state](s, at, end);

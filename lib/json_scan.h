@@ -71,7 +71,7 @@ struct json_scan {
     size_t kept_depth;
     uint64_t *keys; /* hashes of the keys of all open objects */
     size_t n_keys, size_keys;
-    uint64_t hash; /* of the key so far */
+    uint64_t hash; /* of the key beyond key[] */
     size_t key_len;
     uint32_t code, high; /* of a \u escape; the first half of a pair, or 0 */
     size_t n_levels;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/json_string.h"
 
-#include <errno.h>
+#include "lib/json_plain.h"
+
 #include <string.h>
 
 char json_unescape(char letter)
@@ -85,11 +86,6 @@ char *json_string_decode(char *text, size_t len, size_t *ret_len)
 
 /* ---- to text ---- */
 
-static bool must_be_escaped(char c)
-{
-    return (unsigned char)c < ' ' || c == '"' || c == '\\';
-}
-
 static void write_escape(char c, struct buf *out)
 {
     static const char named[] = "\bb\ff\nn\rr\tt\"\"\\\\";
@@ -106,15 +102,17 @@ static void write_escape(char c, struct buf *out)
 
 int json_string_write(const char *text, struct buf *out)
 {
-    (void)buf_add(out, "\"", 1);
-    while (*text) {
-        size_t n = 0;
+    const char *end = text + strlen(text);
 
-        while (text[n] && !must_be_escaped(text[n]))
-            n++;
-        (void)buf_add(out, text, n);
-        text += n;
-        if (*text)
+    (void)buf_add(out, "\"", 1);
+    while (text < end) {
+        const char *stop = json_skip_plain(text, end);
+
+        while (stop < end && (signed char)*stop < 0) /* beyond ASCII */
+            stop++;
+        (void)buf_add(out, text, (size_t)(stop - text));
+        text = stop;
+        if (text < end && !json_is_plain(*text))
             write_escape(*text++, out);
     }
     return buf_add(out, "\"", 1);

@@ -231,7 +231,7 @@ int webhook_alone_main(int argc, char **argv)
           &alone.pods_path, 0, 0 },
         { "health-port", "N", "port of /healthz, /readyz and /metrics; 0, none", CLI_INT,
           &alone.health_port, 0, UINT16_MAX },
-        { "threads", "N", "threads that answer; one a CPU, at most 4", CLI_INT, &alone.threads, 1,
+        { "threads", "N", "threads that answer; one a CPU, at most 16", CLI_INT, &alone.threads, 1,
           64 },
         { 0 },
     };

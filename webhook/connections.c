@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -18,13 +19,13 @@ struct connection {
     struct connections *all;
     struct connection *prev, *next;
     int fd;
-    int64_t due_ms;
+    _Atomic int64_t due_ms;
     void *data;
     struct transport transport;
 };
 
 struct connections {
-    pthread_mutex_t lock; /* of all below, and of the connections' links and due_ms */
+    pthread_mutex_t lock; /* of all below, and of the connections' links */
     pthread_cond_t wake;
     pthread_t sweeper;
     int64_t request_ms, idle_ms;
@@ -55,7 +56,7 @@ static void *sweep(void *arg)
         struct timespec next = from_ms(now + all->request_ms / SWEEPS + 1);
 
         for (const struct connection *c = all->first; c; c = c->next)
-            if (c->due_ms <= now)
+            if (atomic_load_explicit(&c->due_ms, memory_order_relaxed) <= now)
                 (void)shutdown(c->fd, SHUT_RDWR); /* it may be gone already */
         (void)pthread_cond_timedwait(&all->wake, &all->lock, &next);
     }
@@ -101,9 +102,7 @@ void connections_free(struct connections *all)
 
 static void set_due(struct connection *c, int64_t ms)
 {
-    (void)pthread_mutex_lock(&c->all->lock);
-    c->due_ms = now_ms() + ms;
-    (void)pthread_mutex_unlock(&c->all->lock);
+    atomic_store_explicit(&c->due_ms, now_ms() + ms, memory_order_relaxed);
 }
 
 struct connection *connection_open(struct connections *all, int fd, void *data)
@@ -113,8 +112,8 @@ struct connection *connection_open(struct connections *all, int fd, void *data)
     c->all = all;
     c->fd = fd;
     c->data = data;
+    set_due(c, all->request_ms);
     (void)pthread_mutex_lock(&all->lock);
-    c->due_ms = now_ms() + all->request_ms;
     c->next = all->first;
     if (c->next)
         c->next->prev = c;

@@ -3,6 +3,7 @@
 
 #include "lib/mem.h"
 #include "lib/metrics.h"
+#include "webhook/answer.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -55,49 +56,31 @@ static const struct {
     { "/metrics", "text/plain; version=0.0.4; charset=utf-8", say_metrics },
 };
 
-static enum MHD_Result queue(struct MHD_Connection *connection, unsigned status, const char *type,
-                             struct buf *text)
-{
-    size_t len;
-    char *data = buf_take(text, &len);
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(len, data, MHD_RESPMEM_MUST_FREE);
-
-    if (!response) {
-        free(data);
-        return MHD_NO;
-    }
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    enum MHD_Result result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
-    return result;
-}
-
 static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *data,
                               size_t *data_size, void **state)
 {
     struct buf text = BUF_INIT(ANSWER_MAX);
-    unsigned status = MHD_HTTP_NOT_FOUND;
-    const char *type = routes[0].type;
+    struct answer answer = { .status = MHD_HTTP_NOT_FOUND, .type = routes[0].type };
 
     (void)version;
     (void)data;
     (void)data_size;
     (void)state;
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-        return queue(connection, MHD_HTTP_METHOD_NOT_ALLOWED, type, &text);
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+        answer.status = MHD_HTTP_METHOD_NOT_ALLOWED;
+        answer.allow = "GET, HEAD";
+        return answer_queue(connection, &answer, &text);
+    }
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         if (strcmp(url, routes[i].path) != 0)
             continue;
-        type = routes[i].type;
-        status = routes[i].say(cls, &text);
+        answer.type = routes[i].type;
+        answer.status = routes[i].say(cls, &text);
     }
-    if (status == MHD_HTTP_NOT_FOUND)
+    if (answer.status == MHD_HTTP_NOT_FOUND)
         (void)buf_add_str(&text, "not found: there are /healthz, /readyz and /metrics\n");
-    return queue(connection, status, type, &text);
+    return answer_queue(connection, &answer, &text);
 }
 
 static struct MHD_Daemon *listen_on(struct health *health, unsigned family,

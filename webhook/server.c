@@ -4,6 +4,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "webhook/answer.h"
 #include "webhook/certificate.h"
 #include "webhook/connections.h"
 #include "webhook/server_metrics.h"
@@ -68,26 +69,17 @@ static struct connection *connection_of(struct MHD_Connection *connection)
 static enum MHD_Result queue(struct webhook_server *server, struct MHD_Connection *connection,
                              unsigned status, const char *type, struct buf *text)
 {
-    size_t len;
-    char *data = buf_take(text, &len);
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(len, data, MHD_RESPMEM_MUST_FREE);
-
-    if (!response) {
-        free(data);
-        return MHD_NO;
-    }
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, MHD_HTTP_METHOD_POST);
-    if (atomic_load(&server->draining))
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     struct connection *c = connection_of(connection);
+    const struct answer answer = {
+        .status = status,
+        .type = type,
+        .allow = status == MHD_HTTP_METHOD_NOT_ALLOWED ? MHD_HTTP_METHOD_POST : NULL,
+        .closes = atomic_load(&server->draining),
+    };
+
     if (c && status == MHD_HTTP_OK) /* all of its requests have a method whose answer has a body */
         transport_hold_next(connection_transport(c));
-    enum MHD_Result result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
-    return result;
+    return answer_queue(connection, &answer, text);
 }
 
 static const char *refusal_text(const struct request *r)
@@ -322,7 +314,8 @@ static struct MHD_Daemon *listen_on(struct webhook_server *server,
         { MHD_OPTION_END, 0, NULL },
     };
 
-    /* Not by epoll: there libmicrohttpd spins while it waits for the next step of a handshake. */
+    /* Not by epoll: there libmicrohttpd spins while it waits for the next step of a handshake. No
+     * limit for each address: behind konnectivity or NAT all API servers have the same one. */
     return MHD_start_daemon(
         MHD_USE_TLS | MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG | MHD_USE_ITC | family,
         config->port, NULL, NULL, handle, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,

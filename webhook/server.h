@@ -10,7 +10,8 @@
  * less than SERVER_BODIES_MAX however many come at once.
  *
  * A pool of threads serves all connections; each holds one request at a time, and no JSON is shared
- * between them.
+ * between them. A thread waits while a pod is read, and its other connections with it: there are
+ * many more threads than that keeps busy.
  */
 #pragma once
 
@@ -25,7 +26,7 @@ enum {
     SERVER_BODY_MAX = 7 * 1024 * 1024,
     SERVER_BODIES_MAX = 64 * 1024 * 1024,
     SERVER_CONNECTIONS_MAX = 2048,
-    SERVER_THREADS = 4,
+    SERVER_THREADS = 16,
     SERVER_REQUEST_MS = 10 * 1000,
     SERVER_IDLE_MS = 120 * 1000,
 };

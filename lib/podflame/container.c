@@ -103,8 +103,10 @@ struct listing {
 
 static void listing_add(struct listing *l, const char *name)
 {
-    if (l->n++ < LISTED_MAX)
-        (void)buf_printf(&l->names, "%s%s", l->n > 1 ? ", " : "", name);
+    if (l->n++ >= LISTED_MAX)
+        return;
+    (void)buf_add_str(&l->names, l->n > 1 ? ", " : "");
+    (void)buf_add_str(&l->names, name);
 }
 
 static void listing_end(struct listing *l)

@@ -41,8 +41,12 @@ int problems_write(const struct problems *p, struct buf *out)
 {
     if (p->n > 1)
         (void)buf_add_str(out, "[");
-    for (size_t i = 0; i < p->n; i++)
-        (void)buf_printf(out, "%s%s: %s", i ? ", " : "", p->item[i].field, p->item[i].message);
+    for (size_t i = 0; i < p->n; i++) {
+        (void)buf_add_str(out, i ? ", " : "");
+        (void)buf_add_str(out, p->item[i].field);
+        (void)buf_add_str(out, ": ");
+        (void)buf_add_str(out, p->item[i].message);
+    }
     if (p->n > 1)
         (void)buf_add_str(out, "]");
     return buf_overflowed(out) ? -ENOSPC : 0;
@@ -137,13 +141,24 @@ static void quote_one(int32_t code, const char *bytes, size_t n, struct buf *out
         (void)buf_printf(out, code < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)code);
 }
 
+static bool is_plain(char c)
+{
+    return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
 void problem_quote(const char *text, size_t len, struct buf *out)
 {
     (void)buf_add_str(out, "\"");
     for (size_t i = 0; i < len;) {
-        size_t n;
-        int32_t code = next_code_point((const unsigned char *)text + i, len - i, &n);
+        size_t n = 0;
 
+        while (i + n < len && is_plain(text[i + n]))
+            n++;
+        (void)buf_add(out, text + i, n);
+        i += n;
+        if (i == len)
+            break;
+        int32_t code = next_code_point((const unsigned char *)text + i, len - i, &n);
         quote_one(code, text + i, n, out);
         i += n;
     }

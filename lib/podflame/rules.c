@@ -194,13 +194,26 @@ void rules_check_spec(struct json_object *spec, struct problems *problems)
 }
 
 /* The value of a field after defaults: a new reference, NULL for none. */
-static struct json_object *field_value(const struct field *f, struct json_object *spec)
+static struct json_object *or_default(const struct field *f, struct json_object *value)
 {
-    struct json_object *value = json_get_key(spec, f->name);
-
     if (value)
         return json_object_get(value);
     return f->default_text ? json_tokener_parse(f->default_text) : NULL;
+}
+
+static void check_unchanged(const struct field *f, struct json_object *old_value,
+                            struct json_object *new_value, struct problems *problems)
+{
+    _cleanup_json_ struct json_object *old = or_default(f, old_value);
+    _cleanup_json_ struct json_object *new = or_default(f, new_value);
+    _cleanup_buf_ struct buf was = BUF_INIT(SHOWN_MAX), is = BUF_INIT(SHOWN_MAX);
+
+    if (json_object_equal(old, new))
+        return;
+    show_value(old, &was);
+    show_value(new, &is);
+    problems_add(problems, f->path, PROBLEM_FORBIDDEN, "",
+                 "cannot change from %s to %s: " IMMUTABLE, buf_str(&was), buf_str(&is));
 }
 
 static bool is_field(const char *name)
@@ -228,16 +241,11 @@ void rules_check_update(struct json_object *old_spec, struct json_object *new_sp
                         struct problems *problems)
 {
     for (size_t i = 0; i < FIELDS; i++) {
-        _cleanup_json_ struct json_object *old = field_value(&fields[i], old_spec);
-        _cleanup_json_ struct json_object *new = field_value(&fields[i], new_spec);
-        _cleanup_buf_ struct buf was = BUF_INIT(SHOWN_MAX), is = BUF_INIT(SHOWN_MAX);
+        struct json_object *old = json_get_key(old_spec, fields[i].name);
+        struct json_object *new = json_get_key(new_spec, fields[i].name);
 
-        if (json_object_equal(old, new))
-            continue;
-        show_value(old, &was);
-        show_value(new, &is);
-        problems_add(problems, fields[i].path, PROBLEM_FORBIDDEN, "",
-                     "cannot change from %s to %s: " IMMUTABLE, buf_str(&was), buf_str(&is));
+        if (!json_object_equal(old, new))
+            check_unchanged(&fields[i], old, new, problems);
     }
     bool is_object = json_object_is_type(new_spec, json_type_object);
     if ((old_spec && is_object != json_object_is_type(old_spec, json_type_object)) ||

@@ -98,6 +98,7 @@ static inline void free_pair(struct pair *pair)
 /* ---- the server under test ---- */
 
 static atomic_int lookup_ms, lookups;
+static atomic_bool lookups_wait;
 
 static inline void sleep_ms(long ms)
 {
@@ -117,6 +118,8 @@ static inline int get_pod(void *ctx, const char *ns, const char *name, struct js
     (void)name;
     atomic_fetch_add(&lookups, 1);
     sleep_ms(atomic_load(&lookup_ms));
+    while (atomic_load(&lookups_wait))
+        sleep_ms(10);
     return json_parse(pod, sizeof(pod) - 1, 8, ret_pod, e);
 }
 
@@ -132,7 +135,6 @@ static inline int start(void **state)
         .cert_pem = pair.cert,
         .key_pem = pair.key,
         .lookup = &lookup,
-        .n_threads = 2,
         .request_ms = REQUEST_MS,
         .idle_ms = IDLE_MS,
         .body_max = BODY_MAX,

@@ -179,6 +179,42 @@ static void requests_under_way_end_before_the_server(void **state)
     exchange_release(&x);
 }
 
+/* A thread that reads a pod takes no new connection, so that each creation here has its own. */
+static void reading_pods_keeps_no_one_else_waiting(void **state)
+{
+    enum { CREATIONS = 4, OTHERS = 5 };
+    static const char update[] =
+        "{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"request\":{\"uid\":"
+        "\"u-2\",\"kind\":{\"group\":\"profilepod.io\",\"kind\":\"PodFlame\"},\"name\":\"x\","
+        "\"operation\":\"UPDATE\",\"object\":{},\"oldObject\":{}}}";
+    struct exchange creations[CREATIONS];
+    pthread_t threads[CREATIONS];
+    int answered = 0;
+
+    (void)state;
+    atomic_store(&lookups_wait, true);
+    atomic_store(&lookups, 0);
+    for (int i = 0; i < CREATIONS; i++) {
+        creations[i] = (struct exchange){ .body = REVIEW("x") };
+        assert_int_equal(pthread_create(&threads[i], NULL, send_in_thread, &creations[i]), 0);
+        while (atomic_load(&lookups) <= i)
+            sleep_ms(10);
+    }
+    for (int i = 0; i < OTHERS; i++) {
+        struct exchange x = { .body = update };
+
+        send_once(&x);
+        answered += x.status == 200;
+        exchange_release(&x);
+    }
+    atomic_store(&lookups_wait, false);
+    for (int i = 0; i < CREATIONS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        exchange_release(&creations[i]);
+    }
+    assert_int_equal(answered, OTHERS);
+}
+
 static void wrong_configuration_is_refused(void **state)
 {
     struct pair other = make_pair("other");
@@ -279,6 +315,7 @@ int main(void)
         SERVED(draining_closes_connections),
         SERVED(a_slow_request_is_cut),
         SERVED(requests_under_way_end_before_the_server),
+        SERVED(reading_pods_keeps_no_one_else_waiting),
         SERVED(wrong_configuration_is_refused),
         SERVED(health_and_metrics_are_told),
     };
