@@ -154,14 +154,10 @@ static const struct truth_part parts[] = {
     { "realigned", BELOW "realigned;leaf_realigned", 10, realigned },
     { "ask_time", BELOW "ask_time", 10, ask_time },
     { "ask_kernel", BELOW "ask_kernel", 10, ask_kernel },
-#ifdef __GLIBC__ /* musl's own functions tell an unwinder nothing: who called qsort() is lost to   \
-                    all */
     { "sort_all", BELOW "sort_all;...;compare;leaf_compare", 10, sort_all },
-#endif
 };
 
 int main(int argc, char **argv)
 {
-    (void)sort_all;
     TRUTH_SERVE(argc, argv, parts);
 }
