@@ -125,11 +125,17 @@ static void unescape_rust(char *text)
     *to = '\0';
 }
 
-/*
- * The names at the front of an Itanium name that the library cannot read, as when a compiler
- * mangles an expression in its own way: "_ZSt4swapIiE<expression>" is "std::swap<...>".
- */
-static bool read_front(const char *name, char text[DEMANGLE_TEXT_MAX + 1])
+void demangle_unescape(const char *name, char *full)
+{
+    size_t len = strlen(full);
+
+    if (strncmp(name, "_Z", 2) != 0 || !is_legacy_rust(name) || len <= HASH_TEXT)
+        return;
+    full[len - HASH_TEXT] = '\0';
+    unescape_rust(full);
+}
+
+bool demangle_front(const char *name, char text[DEMANGLE_TEXT_MAX + 1])
 {
     const char *at = name + 2;
     size_t len = 0;
@@ -161,11 +167,8 @@ bool demangle(const char *name, char text[DEMANGLE_TEXT_MAX + 1])
     _cleanup_free_ char *full = is_v0 ? llvm_demangle_rust(name) : llvm_demangle_itanium(name);
 
     if (!full)
-        return !is_v0 && read_front(name, text);
-    if (!is_v0 && is_legacy_rust(name) && strlen(full) > HASH_TEXT) {
-        full[strlen(full) - HASH_TEXT] = '\0';
-        unescape_rust(full);
-    }
+        return !is_v0 && demangle_front(name, text);
+    demangle_unescape(name, full);
     (void)snprintf(text, DEMANGLE_TEXT_MAX + 1, "%s", full);
     return *text;
 }

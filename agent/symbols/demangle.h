@@ -21,6 +21,17 @@ size_t demangle_strip(const char *name);
 /* Looks mangled, and is short enough to be tried. */
 bool demangle_applies(const char *name);
 
+/* What @full is in the source, which LLVM's demangler made of @name: Rust's escapes are undone. In
+ * place. */
+void demangle_unescape(const char *name, char *full);
+
+/*
+ * The names at the front of an Itanium name that the library cannot read, as when a compiler
+ * mangles an expression in its own way: "_ZSt4swapIiE<expression>" is "std::swap<...>". False:
+ * there are none.
+ */
+bool demangle_front(const char *name, char text[DEMANGLE_TEXT_MAX + 1]);
+
 /*
  * Writes the text of a name without appendix, cut at DEMANGLE_TEXT_MAX. False: it is not mangled.
  * Neither time nor memory are bounded by the length of the name: only in a sandbox.
