@@ -11,6 +11,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 not_yet=(
     'c-musl:*' 'c-musl-shared:*' # functions that nothing describes
 )
+# What fails on a busy machine and holds on a quiet one, so that it may do either.
+not_always=(
+    'execing:truncated' # the first samples of a new program, when the agent gets no CPU in time
+)
 
 [ "$(id -u)" -eq 0 ] || { echo "skipped: needs root" && exit 77; }
 [ -r /sys/kernel/btf/vmlinux ] || { echo "skipped: this kernel shows no BTF" && exit 77; }
@@ -27,7 +31,8 @@ while read -r verdict name reason; do
     case $verdict in
     skipped) echo "skipped $name: $reason" ;;
     fails)
-        if [[ " ${not_yet[*]} " == *" $name:${reason%%:*} "* || " ${not_yet[*]} " == *" $name:* "* ]]; then
+        excused=" ${not_yet[*]} ${not_always[*]} "
+        if [[ $excused == *" $name:${reason%%:*} "* || $excused == *" $name:* "* ]]; then
             echo "not yet $name: $reason"
         else
             echo "FAIL    $name: $reason" && status=1
