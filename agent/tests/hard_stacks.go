@@ -105,15 +105,9 @@ func main() {
 		for i := 0; i < 100; i++ {
 			go forever(work)
 		}
-	case "signals": // and so many of them that the handler is seen
-		c := make(chan os.Signal, 1)
-		signal.Notify(c, syscall.SIGURG, syscall.SIGUSR1)
-		go func() {
-			for {
-				_ = syscall.Kill(os.Getpid(), syscall.SIGUSR1)
-				runtime.Gosched()
-			}
-		}()
+	case "signals": // so many of them that the handler is seen
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR1)
+		work = func() { _ = syscall.Kill(os.Getpid(), syscall.SIGUSR1) }
 	case "thread":
 		go func() {
 			runtime.LockOSThread()
