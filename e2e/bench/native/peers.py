@@ -132,11 +132,10 @@ class Otel:
     mounted = ["unshare", "--mount", "sh", "-c", 'mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null; exec "$@"', "sh"]
 
     def version(self):
-        return "opentelemetry-ebpf-profiler " + subprocess.run([self.folder / "ebpf-profiler", "-version"], capture_output=True, text=True,
-                                                               check=False).stdout.strip()
+        return "opentelemetry-ebpf-profiler " + (self.folder / "version").read_text(encoding="ascii").strip()
 
     def missing(self):
-        return not (self.folder / "ebpf-profiler").exists()
+        return not (self.folder / "version").exists()
 
     def profile(self, pid, seconds, frequency, work, cores):
         run, comm = Run(), comm_of(pid)
