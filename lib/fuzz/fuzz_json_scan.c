@@ -31,12 +31,12 @@ static void check(struct json_scan *s, const struct json_found *found, struct js
 {
     _cleanup_json_ struct json_object *kept = NULL;
     struct json_object *there = json_get(root, path);
-    char *text = s->kept.data + found->at;
     struct err e = { 0 };
 
     assert(found->kind != JSON_ABSENT || !there);
     if (found->kind == JSON_ABSENT)
         return;
+    char *text = s->kept.data + found->at;
     assert(json_parse(text, found->len, JSON_SCAN_DEPTH_MAX + 1, &kept, &e) == 0);
     assert(json_object_equal(kept, there));
     if (found->kind != JSON_STRING)
