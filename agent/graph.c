@@ -99,7 +99,7 @@ static void build_stack(void *arg, const struct stack *stack)
     flame_add(b->flame, b->frames, b->n, stack->count);
 }
 
-static void list_runtimes(const struct names *names, uint32_t n, const struct python *python,
+static void list_runtimes(const struct names *names, uint32_t n, const struct runtimes *met,
                           struct result_profile *result)
 {
     static const struct {
@@ -117,13 +117,13 @@ static void list_runtimes(const struct names *names, uint32_t n, const struct py
             (void)snprintf(result->runtimes[used++], sizeof(result->runtimes[0]), "%s",
                            runtimes[i].name);
     }
-    for (size_t i = 0; used < RESULT_RUNTIMES_MAX && python_version(python, i); i++)
+    for (size_t i = 0; used < RESULT_RUNTIMES_MAX && runtimes_version(met, i); i++)
         (void)snprintf(result->runtimes[used++], sizeof(result->runtimes[0]), "%s",
-                       python_version(python, i));
+                       runtimes_version(met, i));
 }
 
 struct flame *graph_build(const struct stacks *stacks, const struct processes *processes,
-                          const struct names *names, const struct python *python,
+                          const struct names *names, const struct runtimes *runtimes,
                           struct result_profile *result)
 {
     struct flame *flame = flame_new();
@@ -132,7 +132,7 @@ struct flame *graph_build(const struct stacks *stacks, const struct processes *p
     };
 
     stacks_each(stacks, build_stack, &build);
-    list_runtimes(names, stacks_n_places(stacks), python, result);
+    list_runtimes(names, stacks_n_places(stacks), runtimes, result);
     free(build.frames);
     return flame;
 }

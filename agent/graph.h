@@ -7,7 +7,7 @@
 #include "agent/bpf/record.h"
 #include "agent/flame/flame.h"
 #include "agent/process.h"
-#include "agent/runtimes/python.h"
+#include "agent/runtimes/runtimes.h"
 #include "agent/stacks.h"
 #include "agent/symbols/names.h"
 #include "lib/podflame/result.h"
@@ -20,5 +20,5 @@ enum {
 
 /* Owned by the caller. Fills truncated, unknown, runtimes and their notes of @result. */
 struct flame *graph_build(const struct stacks *stacks, const struct processes *processes,
-                          const struct names *names, const struct python *python,
+                          const struct names *names, const struct runtimes *runtimes,
                           struct result_profile *result);

@@ -47,7 +47,7 @@ struct running {
 struct processes {
     struct images *images;
     struct unwind_tables *tables;
-    struct python *python;
+    struct runtimes *runtimes;
     uint64_t n_images_run;
     struct layouts *layouts;
     struct shown *shown;
@@ -59,13 +59,13 @@ struct processes {
 };
 
 struct processes *processes_new(struct images *images, struct unwind_tables *tables,
-                                struct python *python)
+                                struct runtimes *runtimes)
 {
     struct processes *p = mem_zalloc(sizeof(*p));
 
     p->images = images;
     p->tables = tables;
-    p->python = python;
+    p->runtimes = runtimes;
     p->layouts = layouts_new(tables);
     p->shown = shown_new();
     TAILQ_INIT(&p->waiting);
@@ -119,8 +119,8 @@ static void forget(struct processes *p, struct running *r, uint64_t now_ns)
     TAILQ_REMOVE(&p->ended, r, link);
     HASH_DEL(p->by_pid, r); /* NOLINT(clang-analyzer-core.NullDereference): it is in there */
     layouts_drop(p->layouts, r->layout, now_ns);
-    if (p->python)
-        python_forget(p->python, r->number);
+    if (p->runtimes)
+        runtimes_forget(p->runtimes, r->number);
     free(r);
 }
 
@@ -165,8 +165,8 @@ static void renew(struct processes *p, struct running *r, const struct process_i
     stop_waiting(p, r);
     layouts_drop(p->layouts, r->layout, now_ns);
     r->layout = NULL;
-    if (p->python)
-        python_forget(p->python, r->number);
+    if (p->runtimes)
+        runtimes_forget(p->runtimes, r->number);
     r->number = ++p->n_images_run;
     r->ended_ns = r->read_ns = r->pause_ns = r->exec_ns = 0;
     r->was_exec = true;
@@ -227,8 +227,8 @@ static bool read_code(struct processes *p, struct running *r, uint64_t now_ns)
         return false;
     }
     p->counts.maps_cut += list.is_cut;
-    if (p->python)
-        python_look(p->python, (pid_t)r->pid, r->number, &r->image, list.items, list.n);
+    if (p->runtimes)
+        runtimes_look(p->runtimes, (pid_t)r->pid, r->number, &r->image, list.items, list.n);
     set_layout(p, r, layouts_use(p->layouts, list.items, list.n), now_ns);
     code_list_release(&list);
     if (r->layout != before && place_of(r))

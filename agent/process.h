@@ -20,7 +20,7 @@
 #include "agent/code.h"
 #include "agent/images.h"
 #include "agent/layouts.h"
-#include "agent/runtimes/python.h"
+#include "agent/runtimes/runtimes.h"
 #include "agent/shown.h"
 #include "agent/unwind_tables.h"
 
@@ -35,8 +35,8 @@ struct running;
 
 struct processes;
 struct processes *processes_new(struct images *images, struct unwind_tables *tables,
-                                struct python *python); /* borrows all; python may be NULL */
-void processes_free(struct processes *processes);       /* NULL is fine */
+                                struct runtimes *runtimes); /* borrows all; runtimes may be NULL */
+void processes_free(struct processes *processes);           /* NULL is fine */
 
 /* Reads what processes have mapped, before their first sample or once more. After a second of CPU
  * time the rest is left for their first sample. */

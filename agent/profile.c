@@ -5,7 +5,7 @@
 #include "agent/images.h"
 #include "agent/process.h"
 #include "agent/runtimes/interleave.h"
-#include "agent/runtimes/python.h"
+#include "agent/runtimes/runtimes.h"
 #include "agent/stacks.h"
 #include "agent/symbols/names.h"
 #include "lib/mem.h"
@@ -18,7 +18,7 @@ enum { FRAMES_MAX = RECORD_USER_MAX + RECORD_RUNTIME_MAX + RECORD_KERNEL_MAX };
 struct profile {
     struct images *images;
     struct unwind_tables *tables;
-    struct python *python;
+    struct runtimes *runtimes;
     struct processes *processes;
     struct stacks *stacks;
     int64_t samples, first_ns;
@@ -32,8 +32,8 @@ struct profile *profile_new(void)
 
     p->images = images_new();
     p->tables = unwind_tables_new(p->images);
-    p->python = python_new(p->images);
-    p->processes = processes_new(p->images, p->tables, p->python);
+    p->runtimes = runtimes_new(p->images);
+    p->processes = processes_new(p->images, p->tables, p->runtimes);
     p->stacks = stacks_new();
     return p;
 }
@@ -44,7 +44,7 @@ void profile_free(struct profile *p)
         return;
     stacks_free(p->stacks);
     processes_free(p->processes);
-    python_free(p->python);
+    runtimes_free(p->runtimes);
     unwind_tables_free(p->tables);
     images_free(p->images);
     free(p);
@@ -60,9 +60,9 @@ struct unwind_tables *profile_tables(struct profile *p)
     return p->tables;
 }
 
-struct python *profile_python(struct profile *p)
+struct runtimes *profile_runtimes(struct profile *p)
 {
-    return p->python;
+    return p->runtimes;
 }
 
 /* One stack, root first. */
@@ -83,6 +83,13 @@ static struct place user_place(struct profile *p, struct running *running, uint6
     if (code->image != IMAGE_NONE)
         return (struct place){ PLACE_IMAGE, code->image, addr - code->start + code->off };
     shown_open_perf_map(process, now_ns);
+
+    enum runtime_id made_by = process->perf_map_fd >= 0
+                                  ? RUNTIME_COUNT
+                                  : runtimes_jit(p->runtimes, running_image(running));
+
+    if (made_by != RUNTIME_COUNT)
+        return (struct place){ PLACE_MADE, made_by, 0 };
     return (struct place){ PLACE_JIT, process->index, addr };
 }
 
@@ -93,13 +100,13 @@ struct natives {
     uint32_t n;
 };
 
-static uint32_t native_of(const struct python_frame *frame)
+static uint32_t native_of(const struct runtime_frame *frame)
 {
-    return frame->at >> PYTHON_AT_NATIVE_SHIFT & PYTHON_AT_NATIVE_MASK;
+    return frame->at >> RUNTIME_AT_NATIVE_SHIFT & RUNTIME_AT_NATIVE_MASK;
 }
 
 /* Where the kernel side says which native frames run Python ones, no look at names is needed. */
-static bool mark_loops(const struct python_frame *frames, size_t n, struct natives *natives)
+static bool mark_loops(const struct runtime_frame *frames, size_t n, struct natives *natives)
 {
     bool is_known = false;
 
@@ -120,23 +127,25 @@ static bool mark_loops(const struct python_frame *frames, size_t n, struct nativ
 static bool merge(struct profile *p, const struct running *running, const uint64_t *words, size_t n,
                   struct natives *natives, struct sample *ret)
 {
-    struct python_frame frames[RECORD_RUNTIME_MAX];
+    struct runtime_frame frames[RECORD_RUNTIME_MAX];
     uint32_t numbers[RECORD_RUNTIME_MAX], line;
     bool ends_group[RECORD_RUNTIME_MAX], is_shown[RECORD_RUNTIME_MAX];
     struct interleaved order[RECORD_USER_MAX + RECORD_RUNTIME_MAX];
 
     for (size_t i = 0; i < n; i++) {
-        struct place place = { .space = PLACE_PYTHON };
+        struct place place = { .space = PLACE_RUNTIME };
 
-        frames[i] = (struct python_frame){ words[2 * i], (uint32_t)words[2 * i + 1],
-                                           (uint32_t)(words[2 * i + 1] >> 32) };
-        ends_group[i] = frames[i].at & PYTHON_AT_ENTRY;
-        is_shown[i] = frames[i].code != 0 && python_place(p->python, running_image(running),
-                                                          &frames[i], &place.owner, &line);
+        frames[i] = (struct runtime_frame){ words[2 * i], (uint32_t)words[2 * i + 1],
+                                            (uint32_t)(words[2 * i + 1] >> 32) };
+        ends_group[i] = frames[i].at & RUNTIME_AT_ENTRY;
+        is_shown[i] =
+            runtime_frame_object(&frames[i]) != 0 &&
+            runtimes_place(p->runtimes, running_image(running), &frames[i], &place.owner, &line);
         if (!is_shown[i])
             continue;
+        is_shown[i] = place.owner != RUNTIMES_NO_FUNCTION;
         place.addr = line;
-        if (!stacks_place(p->stacks, place, &numbers[i]))
+        if (is_shown[i] && !stacks_place(p->stacks, place, &numbers[i]))
             return false;
     }
 
@@ -182,7 +191,7 @@ static bool collect(struct profile *p, struct running *running, const struct rec
         if (!stacks_place(p->stacks, place, &numbers[n]))
             return false;
         is_loop[n] =
-            place.space == PLACE_IMAGE && python_is_loop(p->python, place.owner, place.addr);
+            place.space == PLACE_IMAGE && runtimes_is_loop(p->runtimes, place.owner, place.addr);
     }
     if (!merge(p, running, pcs + r->n_kernel + r->n_user, r->n_runtime,
                &(struct natives){ numbers, is_loop, n }, ret))
@@ -282,8 +291,8 @@ struct flame *profile_finish(struct profile *p, struct result_profile *result)
         shown_open_late_perf_map(processes_at(p->processes, i));
     take_notes(p, result);
 
-    struct names *names = names_resolve(p->stacks, p->images, p->processes, p->python);
-    struct flame *flame = graph_build(p->stacks, p->processes, names, p->python, result);
+    struct names *names = names_resolve(p->stacks, p->images, p->processes, p->runtimes);
+    struct flame *flame = graph_build(p->stacks, p->processes, names, p->runtimes, result);
 
     names_free(names);
     return flame;

@@ -29,7 +29,7 @@ void profile_expect(struct profile *profile, const pid_t *pids, size_t n, uint64
 /* What the sampler has to be given; owned by the profile. */
 struct unwind_tables *profile_tables(struct profile *profile);
 
-struct python *profile_python(struct profile *profile); /* the same */
+struct runtimes *profile_runtimes(struct profile *profile); /* the same */
 
 /* A sample, or what became of a process. @pcs: as sampler_fn has them. */
 void profile_add(struct profile *profile, const struct record *record, const uint64_t *pcs);

@@ -3,7 +3,7 @@
 
 #include "agent/permission.h"
 #include "agent/proc_file.h"
-#include "agent/runtimes/python.h"
+#include "agent/runtimes/runtimes.h"
 #include "agent/sampler.h"
 #include "lib/cleanup.h"
 
@@ -150,8 +150,10 @@ static int open_sampler(const struct run_options *options, const struct target_p
         return e->code;
 
     struct unwind_maps maps = sampler_unwind_maps(s);
+    int spaces[RUNTIME_COUNT];
 
-    python_attach(profile_python(profile), sampler_python_map(s));
+    sampler_runtime_maps(s, spaces);
+    runtimes_attach(profile_runtimes(profile), spaces);
     if (unwind_tables_attach(profile_tables(profile), &maps, e) < 0 ||
         sampler_watch(s, ret_reason, e) < 0 || (by_pid && follow(s, target, pids, e) < 0) ||
         target_find(target, &again, e) < 0)

@@ -295,9 +295,10 @@ struct unwind_maps sampler_unwind_maps(const struct sampler *s)
     };
 }
 
-int sampler_python_map(const struct sampler *s)
+void sampler_runtime_maps(const struct sampler *s, int ret_spaces[RUNTIME_COUNT])
 {
-    return bpf_map__fd(s->probe->maps.python_spaces);
+    ret_spaces[RUNTIME_PYTHON] = bpf_map__fd(s->probe->maps.python_spaces);
+    ret_spaces[RUNTIME_V8] = bpf_map__fd(s->probe->maps.v8_spaces);
 }
 
 int sampler_start(struct sampler *s, enum result_reason *ret_reason, struct err *e)

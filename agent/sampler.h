@@ -8,6 +8,7 @@
 #pragma once
 
 #include "agent/bpf/record.h"
+#include "agent/bpf/runtime_frame.h"
 #include "agent/unwind_tables.h"
 #include "lib/err.h"
 #include "lib/podflame/result.h"
@@ -46,8 +47,8 @@ size_t sampler_forget_dead(struct sampler *s, bool (*alive)(pid_t pid));
 /* Where the tables for unwinding go. */
 struct unwind_maps sampler_unwind_maps(const struct sampler *s);
 
-/* Where user space says which processes run CPython; only used where the tables are. */
-int sampler_python_map(const struct sampler *s);
+/* Where user space says which processes run which language. */
+void sampler_runtime_maps(const struct sampler *s, int ret_spaces[RUNTIME_COUNT]);
 
 int sampler_start(struct sampler *s, enum result_reason *ret_reason, struct err *e) WARN_UNUSED;
 void sampler_stop(struct sampler *s);

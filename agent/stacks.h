@@ -21,7 +21,8 @@ enum {
 enum place_space {
     PLACE_KERNEL,  /* owner 0; addr: a kernel address */
     PLACE_IMAGE,   /* owner: an index into images; addr: an offset into the file */
-    PLACE_PYTHON,  /* owner: a function, by python's number; addr: its line */
+    PLACE_RUNTIME, /* owner: a function, by runtimes' number; addr: its line */
+    PLACE_MADE,    /* owner: an enum runtime_id, which made code of no known function; addr 0 */
     PLACE_JIT,     /* owner: an index into processes; addr: a runtime address */
     PLACE_UNKNOWN, /* the same, where no mapping is known */
 };

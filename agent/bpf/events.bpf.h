@@ -18,6 +18,7 @@
 #include "agent/bpf/record.h"
 #include "agent/bpf/scope.bpf.h"
 #include "agent/bpf/unwind.bpf.h"
+#include "agent/bpf/v8.bpf.h"
 
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
@@ -62,6 +63,7 @@ static __always_inline void event_inherit(struct task_struct *parent, struct tas
         return;
     unwind_fork(space, child_pid, image_of(child_leader));
     python_fork(parent_pid, child_pid, image_of(child_leader));
+    v8_fork(parent_pid, child_pid, image_of(child_leader));
 }
 
 /* parent, child */

@@ -10,6 +10,7 @@
 #include "agent/bpf/record.h"
 #include "agent/bpf/scope.bpf.h"
 #include "agent/bpf/unwind.bpf.h"
+#include "agent/bpf/v8.bpf.h"
 
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
@@ -128,5 +129,6 @@ int on_tick(struct bpf_perf_event_data *ctx)
         return 0;
     scratch->record.n_user = unwind(ctx, scratch);
     python_walk(scratch);
+    v8_walk(scratch);
     return finish(scratch);
 }

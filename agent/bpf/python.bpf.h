@@ -81,25 +81,26 @@ __attribute__((noinline)) int python_search_one(void)
  */
 static __always_inline void python_find_native(struct python_state *p, struct scratch *s)
 {
+    __u32 zero = 0;
+    const struct unwind_frames *f = bpf_map_lookup_elem(&unwind_frames, &zero);
     __u64 at = p->entry;
     __u64 native = p->native;
 
     barrier_var(at);
     barrier_var(native);
-    if (native < s->record.n_user && native < RECORD_USER_MAX &&
-        s->sps[native] <= p->walk.on_stack) {
+    if (f && native < s->walk.n && native < RECORD_USER_MAX && f->sps[native] <= p->walk.on_stack) {
         p->native++;
         return;
     }
     p->walk.on_stack = 0;
     if (at < sizeof(s->pcs) / sizeof(s->pcs[0]))
-        s->pcs[at] |= native << PYTHON_AT_NATIVE_SHIFT;
+        s->pcs[at] |= native << RUNTIME_AT_NATIVE_SHIFT;
 }
 
 /* Puts one frame behind those that the record has. */
 static __always_inline int python_put_one(struct python_state *p, struct scratch *s)
 {
-    struct python_frame frame = { 0 };
+    struct runtime_frame frame = { 0 };
 
     if (s->record.n_runtime >= RECORD_RUNTIME_MAX || !python_step(&p->walk, &frame))
         return 1;
@@ -109,7 +110,7 @@ static __always_inline int python_put_one(struct python_state *p, struct scratch
     barrier_var(at);
     if (at >= sizeof(s->pcs) / sizeof(s->pcs[0]) - 1)
         return 1;
-    s->pcs[at] = frame.code;
+    s->pcs[at] = frame.object;
     s->pcs[at + 1] = (__u64)frame.check << 32 | frame.at;
     s->record.n_runtime++;
     p->entry = at + 1;
@@ -130,6 +131,9 @@ __attribute__((noinline)) int python_one(void)
     return 0;
 }
 
+DEFINE_LOOP(python_search_some, python_search_one)
+DEFINE_LOOP(python_some, python_one)
+
 /* The state of this thread; 0: it has none, it never ran Python code. */
 static __always_inline __u64 python_find_thread(struct python_walk *w, const struct record *r,
                                                 __u64 id)
@@ -143,8 +147,8 @@ static __always_inline __u64 python_find_thread(struct python_walk *w, const str
     w->search = (struct python_search){ .id = id };
     if (!python_read_u64(w->space.interpreters, &w->search.interp))
         return 0;
-    for (int i = 0; i < PYTHON_SEARCH_MAX; i++) {
-        if (python_search_one() != 0)
+    for (int i = 0; i < PYTHON_SEARCH_MAX / LOOP_TURNS; i++) {
+        if (python_search_some() != 0)
             break;
     }
 
@@ -173,8 +177,8 @@ static __always_inline void python_walk(struct scratch *s)
     if (!thread)
         return;
     python_begin(&p->walk, thread);
-    for (int i = 0; i < RECORD_RUNTIME_MAX + RECORD_USER_MAX; i++) {
-        if (python_one() != 0)
+    for (int i = 0; i < (RECORD_RUNTIME_MAX + RECORD_USER_MAX) / LOOP_TURNS; i++) {
+        if (python_some() != 0)
             break;
     }
 }

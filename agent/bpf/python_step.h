@@ -13,6 +13,7 @@
 #pragma once
 
 #include "agent/bpf/python_table.h"
+#include "agent/bpf/runtime_frame.h"
 
 enum python_stop {
     PYTHON_STOP_END, /* nobody called the last frame */
@@ -85,12 +86,12 @@ static __always_inline __u32 python_at(const struct python_walk *w, __u64 frame,
     __u64 instr = 0;
 
     if (!python_read(&instr, l->instr == PYTHON_INSTR_POINTER ? 8 : 4, frame + l->frame_instr))
-        return PYTHON_AT_UNKNOWN;
+        return RUNTIME_AT_UNKNOWN;
     if (l->instr == PYTHON_INSTR_POINTER)
         instr -= code + l->code_instrs;
     if (l->instr == PYTHON_INSTR_UNITS)
         instr = (__u64)(__u32)(instr * 2);
-    return instr < PYTHON_AT_UNKNOWN ? (__u32)instr : PYTHON_AT_UNKNOWN;
+    return instr < RUNTIME_AT_UNKNOWN ? (__u32)instr : RUNTIME_AT_UNKNOWN;
 }
 
 /* The frame is the last one that a C call runs. Up to 3.10 nothing of it is on the C stack. */
@@ -115,7 +116,7 @@ static __always_inline bool python_is_entry(const struct python_layout *l, __u8 
 }
 
 /* Notes the frame in *ret and goes to its caller, or sets w->stop; false: nothing was noted. */
-static __always_inline bool python_step(struct python_walk *w, struct python_frame *ret)
+static __always_inline bool python_step(struct python_walk *w, struct runtime_frame *ret)
 {
     const struct python_layout *l = &w->space.layout;
     __u64 frame = w->frame, code = 0, name = 0;
@@ -137,13 +138,13 @@ static __always_inline bool python_step(struct python_walk *w, struct python_fra
 
     code &= ~(__u64)l->tag_mask;
     if (l->entry == PYTHON_ENTRY_OWNER && is_entry) {
-        *ret = (struct python_frame){ .at = PYTHON_AT_ENTRY };
+        *ret = (struct runtime_frame){ .at = RUNTIME_AT_ENTRY };
     } else {
         if (!python_read_u64(code + l->code_name, &name) ||
             !python_read(&first_line, sizeof(first_line), code + l->code_first_line))
             return false;
-        ret->code = code;
-        ret->at = python_at(w, frame, code) | (is_entry ? PYTHON_AT_ENTRY : 0);
+        ret->object = code;
+        ret->at = python_at(w, frame, code) | (is_entry ? RUNTIME_AT_ENTRY : 0);
         ret->check = python_check(name, first_line);
     }
     if (is_entry)

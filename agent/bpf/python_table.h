@@ -50,22 +50,6 @@ struct python_space {
     struct python_layout layout;
 };
 
-/* One frame of a Python function. */
-struct python_frame {
-    __u64 code; /* runtime address of the code object; 0: none, only the end of a C call's frames */
-    __u32 at;   /* bytes from the code's first instruction; of the last frame that a C call of the
-                   loop runs also PYTHON_AT_ENTRY and, when it is known, which native frame that is,
-                   from the leaf, plus one */
-    __u32 check; /* of the code object's contents: tells it from what is there later */
-};
-
-enum {
-    PYTHON_AT_UNKNOWN = (1 << 20) - 1, /* also the mask */
-    PYTHON_AT_NATIVE_SHIFT = 20,
-    PYTHON_AT_NATIVE_MASK = 0x7ff,
-    PYTHON_AT_ENTRY = 1u << 31,
-};
-
 /* The same sum in the kernel and, over what is read later, in user space. */
 static inline __u32 python_check(__u64 name, __u32 first_line)
 {

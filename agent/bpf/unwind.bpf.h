@@ -83,7 +83,6 @@ static __always_inline const struct unwind_rule *unwind_rule_at(const struct unw
 struct scratch {
     struct record record;
     __u64 pcs[RECORD_KERNEL_MAX + 1 + RECORD_USER_MAX + 2 * RECORD_RUNTIME_MAX];
-    __u64 sps[RECORD_USER_MAX]; /* the stack pointer in each user frame */
     struct unwind_walk walk;
     struct user_regs regs;
 };
@@ -94,6 +93,19 @@ struct {
     __type(key, __u32);
     __type(value, struct scratch);
 } scratches SEC(".maps");
+
+/* Of each user frame of the record, for what looks at the same stack afterwards. */
+struct unwind_frames {
+    __u64 sps[RECORD_USER_MAX]; /* the stack pointer */
+    __u64 fps[RECORD_USER_MAX]; /* the frame pointer, where that led to the caller; else 0 */
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct unwind_frames);
+} unwind_frames SEC(".maps");
 
 static __always_inline __u32 unwind_by_pointers(void *ctx, struct record *r, __u64 *pcs)
 {
@@ -210,21 +222,39 @@ __attribute__((noinline)) int unwind_one(void)
 {
     __u32 zero = 0;
     struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+    struct unwind_frames *f = bpf_map_lookup_elem(&unwind_frames, &zero);
 
-    if (!s)
+    if (!s || !f)
         return 1;
 
     __u64 n = s->walk.n;
     __u64 at = s->record.n_kernel + n;
+    __u64 fp = s->walk.bp;
 
     barrier_var(n);
     barrier_var(at);
     if (n >= RECORD_USER_MAX || at >= sizeof(s->pcs) / sizeof(s->pcs[0]))
         return 1;
-    s->sps[n] = s->walk.sp;
+    f->sps[n] = s->walk.sp;
     unwind_step(&s->walk, &s->pcs[at]);
+    f->fps[n] = s->walk.by_pointer ? fp : 0;
     return s->walk.stop != UNWIND_CONTINUE;
 }
+
+/* Many turns of a loop around a global function; 0: go on. The verifier takes a loop turn by turn,
+ * but this function, too, only once: a loop of such calls is as long as both together. */
+#define LOOP_TURNS 32
+#define DEFINE_LOOP(name, step)                                                                    \
+    __attribute__((noinline)) int name(void)                                                       \
+    {                                                                                              \
+        for (int i = 0; i < LOOP_TURNS; i++) {                                                     \
+            if (step() != 0)                                                                       \
+                return 1;                                                                          \
+        }                                                                                          \
+        return 0;                                                                                  \
+    }
+
+DEFINE_LOOP(unwind_some, unwind_one)
 
 /* Puts the frames behind the kernel's; how many. */
 static __always_inline __u32 unwind(struct bpf_perf_event_data *ctx, struct scratch *s)
@@ -232,11 +262,12 @@ static __always_inline __u32 unwind(struct bpf_perf_event_data *ctx, struct scra
     struct record *r = &s->record;
     const struct unwind_space *space = unwind_space_of(r->pid, r->image);
 
+    s->walk.n = 0;
     if (!space || !unwind_is_valid(space) || !unwind_enter(ctx, s))
         return unwind_by_pointers(ctx, r, s->pcs + (r->n_kernel & 127));
     s->walk.space = *space;
-    for (int i = 0; i < RECORD_USER_MAX; i++) {
-        if (unwind_one() != 0)
+    for (int i = 0; i < RECORD_USER_MAX / LOOP_TURNS; i++) {
+        if (unwind_some() != 0)
             break;
     }
     r->stop = s->walk.stop == UNWIND_CONTINUE ? RECORD_STOP_FULL : s->walk.stop;

@@ -33,11 +33,11 @@ struct unwind_walk {
     __u64 pc, sp, bp;
     __u64 regs[UNWIND_REGS]; /* by DWARF's numbers, as the thread was interrupted */
     struct unwind_space space;
-    __u32 n;       /* frames so far */
-    __u8 is_exact; /* pc is where code was interrupted, not where a call returns to */
-    __u8 has_regs; /* they are still those of this frame */
-    __u8 stop;     /* enum record_stop, or UNWIND_CONTINUE */
-    __u8 pad;
+    __u32 n;         /* frames so far */
+    __u8 is_exact;   /* pc is where code was interrupted, not where a call returns to */
+    __u8 has_regs;   /* they are still those of this frame */
+    __u8 stop;       /* enum record_stop, or UNWIND_CONTINUE */
+    __u8 by_pointer; /* the last step followed the frame pointer */
 };
 
 static __always_inline const struct unwind_mapping *unwind_find_mapping(const struct unwind_walk *w,
@@ -130,6 +130,7 @@ static __always_inline __u8 unwind_by_frame_pointer(struct unwind_walk *w, __u32
         return RECORD_STOP_NO_RULE;
     if (!unwind_read(w, w->bp, &bp) || !unwind_read(w, w->bp + 8, &pc))
         return RECORD_STOP_NO_READ;
+    w->by_pointer = 1;
     w->pc = pc;
     w->sp = w->bp + 16;
     w->bp = bp;
@@ -202,6 +203,7 @@ static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
 
     *ret_pc = w->pc + (w->is_exact && w->n > 0);
     w->n++;
+    w->by_pointer = 0;
     if (!m) {
         w->stop = RECORD_STOP_NO_CODE;
         return;

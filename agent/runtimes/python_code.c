@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/runtimes/python_code.h"
 
+#include "agent/bpf/runtime_frame.h"
 #include "agent/runtimes/target_memory.h"
+#include "agent/runtimes/utf8.h"
 #include "lib/cleanup.h"
 #include "lib/mem.h"
 
@@ -10,30 +12,6 @@
 
 /* The state of a string: bits of its kind (bytes a character), compact, ascii. */
 enum { STATE_KIND = 7, STATE_COMPACT = 1 << 3, STATE_ASCII = 1 << 4 };
-
-static size_t put_utf8(char *to, uint32_t c)
-{
-    if (c < 0x80) {
-        to[0] = (char)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        to[0] = (char)(0xc0 | c >> 6);
-        to[1] = (char)(0x80 | (c & 0x3f));
-        return 2;
-    }
-    if (c < 0x10000) {
-        to[0] = (char)(0xe0 | c >> 12);
-        to[1] = (char)(0x80 | (c >> 6 & 0x3f));
-        to[2] = (char)(0x80 | (c & 0x3f));
-        return 3;
-    }
-    to[0] = (char)(0xf0 | (c >> 18 & 7));
-    to[1] = (char)(0x80 | (c >> 12 & 0x3f));
-    to[2] = (char)(0x80 | (c >> 6 & 0x3f));
-    to[3] = (char)(0x80 | (c & 0x3f));
-    return 4;
-}
 
 static uint32_t char_at(const unsigned char *text, size_t i, unsigned kind)
 {
@@ -67,12 +45,12 @@ static char *read_str(pid_t pid, const struct python_offsets *o, uint64_t str, s
     if (!(state & STATE_COMPACT) || (kind != 1 && kind != 2 && kind != 4))
         return NULL;
     _cleanup_free_ unsigned char *text = mem_alloc(n * kind);
-    _cleanup_free_ char *utf8 = mem_alloc(n * 4 + 1);
+    _cleanup_free_ char *utf8 = mem_alloc(n * UTF8_MAX + 1);
     if (!target_memory_read(pid, str + (state & STATE_ASCII ? o->str_ascii : o->str_compact), text,
                             n * kind))
         return NULL;
     for (size_t i = 0; i < n; i++)
-        len += put_utf8(utf8 + len, char_at(text, i, kind));
+        len += utf8_put(utf8 + len, char_at(text, i, kind));
     utf8[len] = '\0';
     return take_ptr(utf8);
 }
@@ -224,7 +202,7 @@ int python_code_line(const struct python_code *code, enum python_lines how, uint
 {
     int64_t line;
 
-    if (at == PYTHON_AT_UNKNOWN || !code->lines)
+    if (at == RUNTIME_AT_UNKNOWN || !code->lines)
         return 0;
     if (how == PYTHON_LINES_LNOTAB)
         line = line_by_lnotab(code, at);

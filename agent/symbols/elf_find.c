@@ -12,7 +12,7 @@ enum {
     PIECE = 1024,
     STRINGS_PIECE = 64 * 1024,
     NAME_MAX_BYTES = 128,
-    WANTED_MAX = 16,
+    WANTED_MAX = 32,
     HITS_MAX = 4
 };
 

@@ -151,13 +151,13 @@ static void name_jit(const struct process *process, const struct item *items, si
     }
 }
 
-static void name_python(const struct python *python, const struct item *items, size_t n,
-                        struct name_chain *chains)
+static void name_runtime(const struct runtimes *runtimes, const struct item *items, size_t n,
+                         struct name_chain *chains)
 {
     for (size_t i = 0; i < n; i++) {
         bool known = true;
         char *text =
-            python_name(python, items[i].place.owner, (uint32_t)items[i].place.addr, &known);
+            runtimes_name(runtimes, items[i].place.owner, (uint32_t)items[i].place.addr, &known);
 
         if (known)
             name_chain_add(&chains[items[i].number], text, FLAME_INTERPRETED);
@@ -232,7 +232,7 @@ static void add_inline_file(struct images *images, const struct item *items, uin
 }
 
 static void name_owner(const struct item *items, size_t n, struct images *images,
-                       const struct processes *processes, const struct python *python,
+                       const struct processes *processes, const struct runtimes *runtimes,
                        struct name_chain *chains)
 {
     uint32_t owner = items->place.owner;
@@ -243,10 +243,13 @@ static void name_owner(const struct item *items, size_t n, struct images *images
         break;
     case PLACE_IMAGE:
         name_image(images_get(images, owner), images_debug(images, owner),
-                   python_is_image(python, owner), items, n, chains);
+                   runtimes_has_image(runtimes, owner), items, n, chains);
         break;
-    case PLACE_PYTHON:
-        name_python(python, items, n, chains);
+    case PLACE_RUNTIME:
+        name_runtime(runtimes, items, n, chains);
+        break;
+    case PLACE_MADE:
+        add_module(&chains[items->number], mem_strdup(runtimes_jit_name(owner)), FLAME_JIT, true);
         break;
     case PLACE_JIT:
         name_jit(processes_at(processes, owner), items, n, chains);
@@ -258,7 +261,7 @@ static void name_owner(const struct item *items, size_t n, struct images *images
 }
 
 struct names *names_resolve(const struct stacks *stacks, struct images *images,
-                            const struct processes *processes, const struct python *python)
+                            const struct processes *processes, const struct runtimes *runtimes)
 {
     uint32_t n = stacks_n_places(stacks);
     _cleanup_free_ struct item *items = sorted_items(stacks, images, n);
@@ -276,7 +279,7 @@ struct names *names_resolve(const struct stacks *stacks, struct images *images,
     bool started = inlines_start(&files, &inlines, &ignored) == 0;
     for (uint32_t from = 0, to; from < n; from = to) {
         to = owner_end(items, from, n);
-        name_owner(items + from, to - from, images, processes, python, names->chains);
+        name_owner(items + from, to - from, images, processes, runtimes, names->chains);
     }
     names->has_all_inlines = inlines_collect(&inlines, names->chains, n) && started;
     names->n_mangled = demangle_names(names->chains, n);

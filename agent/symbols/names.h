@@ -17,7 +17,7 @@
 
 struct names;
 struct names *names_resolve(const struct stacks *stacks, struct images *images,
-                            const struct processes *processes, const struct python *python);
+                            const struct processes *processes, const struct runtimes *runtimes);
 void names_free(struct names *names); /* NULL is fine */
 
 /* Of a place, by its number; never empty. Borrowed. */

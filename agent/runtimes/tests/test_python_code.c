@@ -3,6 +3,7 @@
  * python_code: line tables that each version of CPython made of one function, against what that
  * version says of them itself (co_lines(); before 3.10 dis.findlinestarts()).
  */
+#include "agent/bpf/runtime_frame.h"
 #include "agent/runtimes/python_code.h"
 
 #include <setjmp.h>
@@ -139,7 +140,7 @@ static const struct {
     { "bytes that begin no entry", PYTHON_LINES_LOCATIONS, BYTES(0, 1, 2, 0xd8, 1, 1), 0, 10 },
     { "past the end", PYTHON_LINES_LOCATIONS, BYTES(0xd8, 1, 1), 2, 0 },
     { "an instruction that is not known", PYTHON_LINES_LOCATIONS, BYTES(0xd8, 1, 1),
-      PYTHON_AT_UNKNOWN, 0 },
+      RUNTIME_AT_UNKNOWN, 0 },
 };
 
 static void survives_any_table(void **state)

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * v8: the JavaScript functions that the native frames of the interrupted thread run, leaf first.
+ *
+ * All code that V8 makes keeps frame pointers, and so do its built-in functions, for which no table
+ * says anything: the frames that were left by their frame pointer are looked at, one by one.
+ */
+#pragma once
+
+#include "agent/bpf/kernel.bpf.h"
+#include "agent/bpf/record.h"
+#include "agent/bpf/unwind.bpf.h"
+#include "agent/bpf/v8_table.h"
+
+#include <bpf/bpf_helpers.h>
+
+static __always_inline bool v8_read(void *to, __u32 size, __u64 addr)
+{
+    return bpf_probe_read_user(to, size, (void *)addr) == 0;
+}
+
+#include "agent/bpf/v8_step.h"
+
+/* By pid. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, RECORD_PIDS_MAX);
+    __type(key, __u32);
+    __type(value, struct v8_space);
+} v8_spaces SEC(".maps");
+
+struct v8_state {
+    struct v8_layout layout;
+    __u64 native; /* frames that were looked at */
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct v8_state);
+} v8_states SEC(".maps");
+
+static __always_inline struct v8_state *v8_state(void)
+{
+    __u32 zero = 0;
+
+    return bpf_map_lookup_elem(&v8_states, &zero);
+}
+
+/* Looks at one native frame; 0: go on. A global function, as unwind_one() is. */
+__attribute__((noinline)) int v8_one(void)
+{
+    __u32 zero = 0;
+    struct v8_state *v = v8_state();
+    struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+    const struct unwind_frames *f = bpf_map_lookup_elem(&unwind_frames, &zero);
+    struct runtime_frame frame = { 0 };
+
+    if (!v || !s || !f || s->record.n_runtime >= RECORD_RUNTIME_MAX)
+        return 1;
+
+    __u64 native = v->native;
+
+    barrier_var(native);
+    if (native >= s->walk.n || native >= RECORD_USER_MAX)
+        return 1;
+    v->native = native + 1;
+    if (!f->fps[native] || !v8_step(&v->layout, f->fps[native], &frame))
+        return 0;
+
+    __u64 at = (__u64)s->record.n_kernel + s->record.n_user + 2 * (__u64)s->record.n_runtime;
+
+    barrier_var(at);
+    if (at >= sizeof(s->pcs) / sizeof(s->pcs[0]) - 1)
+        return 1;
+    s->pcs[at] = frame.object;
+    s->pcs[at + 1] = (__u64)frame.check << 32 | frame.at | (native + 1) << RUNTIME_AT_NATIVE_SHIFT;
+    s->record.n_runtime++;
+    return 0;
+}
+
+DEFINE_LOOP(v8_some, v8_one)
+
+/* Puts the thread's JavaScript functions behind the native frames. */
+static __always_inline void v8_walk(struct scratch *s)
+{
+    __u32 pid = s->record.pid;
+    struct v8_space *space = bpf_map_lookup_elem(&v8_spaces, &pid);
+    struct v8_state *v = v8_state();
+
+    if (!space || !v || !process_image_binds(&space->image, &s->record.image))
+        return;
+    v->layout = space->layout;
+    v->native = 0;
+    for (int i = 0; i < RECORD_USER_MAX / LOOP_TURNS; i++) {
+        if (v8_some() != 0)
+            break;
+    }
+}
+
+/* A child runs what its parent ran, until user space sees it. */
+static __always_inline void v8_fork(__u32 parent_pid, __u32 child_pid, struct process_image child)
+{
+    const struct v8_space *parent = bpf_map_lookup_elem(&v8_spaces, &parent_pid);
+
+    if (!parent)
+        return;
+
+    struct v8_space space = *parent;
+
+    space.image = child;
+    (void)bpf_map_update_elem(&v8_spaces, &child_pid, &space, BPF_ANY);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime: what an interpreted language has to offer so that its functions get into a profile.
+ *
+ * One file a language implements it, on top of its part of the kernel side; runtimes.c has the
+ * table of them, keeps what they find, and is all that the rest of the agent knows of.
+ */
+#pragma once
+
+#include "agent/bpf/process_image.h"
+#include "agent/bpf/runtime_frame.h"
+#include "agent/symbols/elf_image.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct runtime_kind {
+    /* Sizes of what is kept: of an image with the language in it, of a process that runs it, of a
+     * function; and of what the kernel side is told of a process. */
+    size_t image_size, process_size, function_size, space_size;
+
+    /* False: the language is not in it. Reads the file behind @fd, a bounded part of it. */
+    bool (*read_image)(int fd, const struct elf_image *elf, void *ret_image);
+
+    /* What code is called that it makes at run time and that no function is known of: "[v8]"; NULL:
+     * it makes none. */
+    const char *jit_name;
+
+    /* "python 3.11" */
+    void (*version)(const void *image, char *text, size_t size);
+
+    /* Does this part of the image run code of the language? NULL: the kernel side always knows
+     * which native frames do. */
+    bool (*is_loop)(const void *image, uint64_t vaddr);
+
+    /* A process that runs it, and as what the kernel knows it; @bias: what makes a vaddr of the
+     * image a runtime address. Fills *ret_process and *ret_space, both zeroed before. NULL, or why
+     * it cannot be walked. */
+    const char *(*meet)(pid_t pid, const struct process_image *run, const void *image,
+                        uint64_t bias, void *ret_process, void *ret_space);
+    void (*release_process)(void *process); /* or NULL */
+
+    /* @object, @check: of a runtime_frame. False: it is not there (any more). */
+    bool (*read_function)(pid_t pid, void *process, uint64_t object, uint32_t check,
+                          void *ret_function);
+    void (*release_function)(void *function);
+
+    /* False: the native frame that runs it says more. NULL: never. */
+    bool (*is_shown)(const void *function);
+
+    /* The line of a place in it; 0: not known. */
+    uint32_t (*line)(const void *function, uint32_t at);
+    char *(*name)(const void *function, uint32_t line); /* owned by the caller */
+};
+
+extern const struct runtime_kind runtime_python, runtime_v8;

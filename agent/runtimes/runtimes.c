@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/runtimes/runtimes.h"
+
+#include "agent/hash.h"
+#include "agent/runtimes/runtime.h"
+#include "lib/mem.h"
+
+#include <assert.h>
+#include <bpf/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAGE = 4096, VERSIONS_MAX = 8, VERSION_SIZE = 64, SPACE_SIZE_MAX = 256 };
+
+static const struct runtime_kind *const kinds[RUNTIME_COUNT] = {
+    [RUNTIME_PYTHON] = &runtime_python,
+    [RUNTIME_V8] = &runtime_v8,
+};
+
+/* What is known of an image, for each language: NULL when it is not in it. */
+struct looked {
+    bool was_read;
+    void *image[RUNTIME_COUNT]; /* owned */
+};
+
+struct process_key {
+    uint64_t number; /* of the image that it runs */
+    uint32_t runtime, pad;
+};
+
+struct process {
+    struct process_key key;
+    pid_t pid;
+    void *data; /* owned; NULL: it cannot be walked */
+    unsigned char space[SPACE_SIZE_MAX];
+    UT_hash_handle hh;
+};
+
+struct function_key {
+    struct process_key process;
+    uint64_t object;
+    uint32_t check, pad;
+};
+
+struct function {
+    struct function_key key;
+    void *data; /* owned; NULL: it was gone */
+    uint32_t index;
+    UT_hash_handle hh;
+};
+
+struct runtimes {
+    struct images *images;
+    int spaces[RUNTIME_COUNT]; /* -1: not attached yet */
+    struct looked *looked;     /* by index of the image */
+    size_t n_looked;
+    struct process *processes; /* by key */
+    struct function *by_key;
+    struct function **functions;
+    uint32_t n_functions;
+    char versions[VERSIONS_MAX][VERSION_SIZE];
+    size_t n_versions;
+};
+
+struct runtimes *runtimes_new(struct images *images)
+{
+    struct runtimes *r = mem_zalloc(sizeof(*r));
+
+    r->images = images;
+    for (int i = 0; i < RUNTIME_COUNT; i++)
+        r->spaces[i] = -1;
+    return r;
+}
+
+static void free_process(struct process *process)
+{
+    const struct runtime_kind *kind = kinds[process->key.runtime];
+
+    if (process->data && kind->release_process)
+        kind->release_process(process->data);
+    free(process->data);
+    free(process);
+}
+
+static void free_function(struct function *function)
+{
+    if (function->data)
+        kinds[function->key.process.runtime]->release_function(function->data);
+    free(function->data);
+    free(function);
+}
+
+void runtimes_free(struct runtimes *r)
+{
+    struct process *process, *next;
+
+    if (!r)
+        return;
+    HASH_CLEAR(hh, r->by_key);
+    for (uint32_t i = 0; i < r->n_functions; i++)
+        free_function(r->functions[i]);
+    HASH_ITER (hh, r->processes, process, next) {
+        HASH_DEL(r->processes, process);
+        free_process(process);
+    }
+    for (size_t i = 0; i < r->n_looked; i++) {
+        for (int j = 0; j < RUNTIME_COUNT; j++)
+            free(r->looked[i].image[j]);
+    }
+    free((void *)r->functions);
+    free(r->looked);
+    free(r);
+}
+
+static void tell_kernel(const struct runtimes *r, const struct process *process)
+{
+    int map = r->spaces[process->key.runtime];
+
+    if (map >= 0 && process->data) /* when it fails, native frames are all there is */
+        (void)bpf_map_update_elem(map, &process->pid, process->space, BPF_ANY);
+}
+
+void runtimes_attach(struct runtimes *r, const int spaces[RUNTIME_COUNT])
+{
+    memcpy(r->spaces, spaces, sizeof(r->spaces));
+    for (const struct process *process = r->processes; process; process = process->hh.next)
+        tell_kernel(r, process);
+}
+
+static void look_at_image(struct runtimes *r, uint32_t index, struct looked *ret)
+{
+    const struct image *image = images_get(r->images, index);
+
+    ret->was_read = true;
+    for (int i = 0; i < RUNTIME_COUNT; i++) {
+        void *data = mem_zalloc(kinds[i]->image_size);
+
+        if (image->fd >= 0 && kinds[i]->read_image(image->fd, &image->elf, data))
+            ret->image[i] = data;
+        else
+            free(data);
+    }
+}
+
+static const struct looked *look_at(struct runtimes *r, uint32_t index)
+{
+    while (r->n_looked <= index) {
+        size_t n = r->n_looked;
+
+        if ((n & (n - 1)) == 0)
+            r->looked = mem_grow(r->looked, n ? n * 2 : 1, sizeof(*r->looked));
+        r->looked[r->n_looked++] = (struct looked){ 0 };
+    }
+    if (!r->looked[index].was_read)
+        look_at_image(r, index, &r->looked[index]);
+    return &r->looked[index];
+}
+
+/* Mappings begin at a page, segments anywhere in it. */
+static bool find_bias(const struct elf_image *elf, const struct code *m, uint64_t *ret_bias)
+{
+    for (size_t i = 0; i < elf->n_segments; i++) {
+        const struct elf_segment *s = &elf->segments[i];
+
+        if (m->off >= (s->off & ~(uint64_t)(PAGE - 1)) && m->off < s->off + s->file_size) {
+            *ret_bias = m->start - (s->vaddr + (m->off - s->off));
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_version(struct runtimes *r, const char *version, const char *why)
+{
+    char text[VERSION_SIZE];
+
+    (void)snprintf(text, sizeof(text), "%s%s%s", version, why ? ": " : "", why ? why : "");
+    for (size_t i = 0; i < r->n_versions; i++) {
+        if (strcmp(r->versions[i], text) == 0)
+            return;
+    }
+    if (r->n_versions < VERSIONS_MAX)
+        memcpy(r->versions[r->n_versions++], text, sizeof(text));
+}
+
+static struct process *find_process(const struct runtimes *r, const struct process_key *key)
+{
+    struct process *process;
+
+    HASH_FIND(hh, r->processes, key, sizeof(*key), process);
+    return process;
+}
+
+/* A process that runs a language, met for the first time. */
+static void meet(struct runtimes *r, struct process *process, const struct process_image *run,
+                 const void *image, uint64_t bias)
+{
+    const struct runtime_kind *kind = kinds[process->key.runtime];
+    char version[VERSION_SIZE];
+
+    assert(kind->space_size <= sizeof(process->space));
+    process->data = mem_zalloc(kind->process_size);
+
+    const char *why = kind->meet(process->pid, run, image, bias, process->data, process->space);
+
+    if (why) {
+        free(process->data);
+        process->data = NULL;
+    }
+    kind->version(image, version, sizeof(version));
+    note_version(r, version, why);
+    HASH_ADD(hh, r->processes, key, sizeof(process->key), process);
+    tell_kernel(r, process);
+}
+
+static struct process_key key_of(uint64_t number, uint32_t runtime)
+{
+    return (struct process_key){ number, runtime, 0 };
+}
+
+void runtimes_look(struct runtimes *r, pid_t pid, uint64_t number, const struct process_image *run,
+                   const struct code *code, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct looked *looked =
+            code[i].image == IMAGE_NONE ? NULL : look_at(r, code[i].image);
+
+        for (uint32_t j = 0; looked && j < RUNTIME_COUNT; j++) {
+            struct process_key key = key_of(number, j);
+            uint64_t bias;
+
+            if (!looked->image[j] || find_process(r, &key) ||
+                HASH_COUNT(r->processes) >= RUNTIMES_PROCESSES_MAX ||
+                !find_bias(&images_get(r->images, code[i].image)->elf, &code[i], &bias))
+                continue;
+
+            struct process *process = mem_zalloc(sizeof(*process));
+
+            process->key = key;
+            process->pid = pid;
+            meet(r, process, run, looked->image[j], bias);
+        }
+    }
+}
+
+void runtimes_forget(struct runtimes *r, uint64_t number)
+{
+    for (uint32_t i = 0; i < RUNTIME_COUNT; i++) {
+        struct process_key key = key_of(number, i);
+        struct process *process = find_process(r, &key);
+
+        if (!process)
+            continue;
+        HASH_DEL(r->processes, process);
+        free_process(process);
+    }
+}
+
+bool runtimes_has_image(const struct runtimes *r, uint32_t image)
+{
+    for (int i = 0; image < r->n_looked && i < RUNTIME_COUNT; i++) {
+        if (r->looked[image].image[i])
+            return true;
+    }
+    return false;
+}
+
+bool runtimes_is_loop(struct runtimes *r, uint32_t image, uint64_t off)
+{
+    uint64_t vaddr;
+
+    if (!runtimes_has_image(r, image) ||
+        !elf_image_vaddr(&images_get(r->images, image)->elf, off, &vaddr))
+        return false;
+    for (int i = 0; i < RUNTIME_COUNT; i++) {
+        const void *data = r->looked[image].image[i];
+
+        if (data && kinds[i]->is_loop && kinds[i]->is_loop(data, vaddr))
+            return true;
+    }
+    return false;
+}
+
+static struct function *add_function(struct runtimes *r, const struct function_key *key,
+                                     struct process *process)
+{
+    const struct runtime_kind *kind = kinds[key->process.runtime];
+    struct function *function = mem_zalloc(sizeof(*function));
+    uint32_t n = r->n_functions;
+
+    function->key = *key;
+    function->index = n;
+    function->data = mem_zalloc(kind->function_size);
+    if (!process || !process->data ||
+        !kind->read_function(process->pid, process->data, key->object, key->check,
+                             function->data)) {
+        free(function->data);
+        function->data = NULL;
+    }
+    if ((n & (n - 1)) == 0)
+        r->functions = mem_grow((void *)r->functions, n ? n * 2 : 1, sizeof(struct function *));
+    r->functions[r->n_functions++] = function;
+    HASH_ADD(hh, r->by_key, key, sizeof(function->key), function);
+    return function;
+}
+
+bool runtimes_place(struct runtimes *r, uint64_t number, const struct runtime_frame *frame,
+                    uint32_t *ret_function, uint32_t *ret_line)
+{
+    uint32_t runtime = (uint32_t)(frame->object >> RUNTIME_OBJECT_BITS);
+    struct function_key key;
+    struct function *function;
+
+    if (runtime >= RUNTIME_COUNT)
+        return false;
+    memset(&key, 0, sizeof(key));
+    key.process = key_of(number, runtime);
+    key.object = runtime_frame_object(frame);
+    key.check = frame->check;
+    HASH_FIND(hh, r->by_key, &key, sizeof(key), function);
+    if (!function && r->n_functions >= RUNTIMES_FUNCTIONS_MAX)
+        return false;
+    if (!function)
+        function = add_function(r, &key, find_process(r, &key.process));
+
+    const struct runtime_kind *kind = kinds[runtime];
+    bool is_hidden = function->data && kind->is_shown && !kind->is_shown(function->data);
+
+    *ret_function = is_hidden ? RUNTIMES_NO_FUNCTION : function->index;
+    *ret_line = function->data ? kind->line(function->data, frame->at & RUNTIME_AT_UNKNOWN) : 0;
+    return true;
+}
+
+enum runtime_id runtimes_jit(const struct runtimes *r, uint64_t number)
+{
+    for (uint32_t i = 0; i < RUNTIME_COUNT; i++) {
+        struct process_key key = key_of(number, i);
+
+        if (kinds[i]->jit_name && find_process(r, &key))
+            return i;
+    }
+    return RUNTIME_COUNT;
+}
+
+const char *runtimes_jit_name(enum runtime_id runtime)
+{
+    return kinds[runtime]->jit_name;
+}
+
+char *runtimes_name(const struct runtimes *r, uint32_t function, uint32_t line, bool *ret_known)
+{
+    static const char *const languages[RUNTIME_COUNT] = { "python", "javascript" };
+    const struct function *f = r->functions[function];
+
+    *ret_known = f->data != NULL;
+    if (f->data)
+        return kinds[f->key.process.runtime]->name(f->data, line);
+    return mem_printf("[%s+0x%llx]", languages[f->key.process.runtime],
+                      (unsigned long long)f->key.object);
+}
+
+const char *runtimes_version(const struct runtimes *r, size_t i)
+{
+    return i < r->n_versions ? r->versions[i] : NULL;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtimes: interpreted languages in the profiled processes: which run where, and what the
+ * functions are called that the kernel side met.
+ *
+ * A function's name and lines are read from the target's memory when its first sample arrives, and
+ * kept. Nothing of the target is stopped or written. Memory is bounded; what is past a bound, or
+ * was gone before it could be read, is a frame without a name.
+ */
+#pragma once
+
+#include "agent/bpf/process_image.h"
+#include "agent/bpf/runtime_frame.h"
+#include "agent/code.h"
+#include "agent/images.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+    RUNTIMES_PROCESSES_MAX = 4096,
+    RUNTIMES_FUNCTIONS_MAX = 1 << 17,
+    RUNTIMES_NO_FUNCTION = UINT32_MAX,
+};
+
+struct runtimes;
+struct runtimes *runtimes_new(struct images *images); /* borrows them */
+void runtimes_free(struct runtimes *runtimes);        /* NULL is fine */
+
+/* The maps of the BPF programs that say where a language runs, as descriptors; borrowed. Once. */
+void runtimes_attach(struct runtimes *runtimes, const int spaces[RUNTIME_COUNT]);
+
+/* A process and what is mapped in it, seen for the first time or again. @number: of the image that
+ * it runs, as running_image() has it; @run: as the kernel knows it. */
+void runtimes_look(struct runtimes *runtimes, pid_t pid, uint64_t number,
+                   const struct process_image *run, const struct code *code, size_t n);
+void runtimes_forget(struct runtimes *runtimes, uint64_t number); /* it ended */
+
+/* Does this part of an image's file run code of a language, as far as its symbols tell? */
+bool runtimes_is_loop(struct runtimes *runtimes, uint32_t image, uint64_t off);
+
+/* Is the implementation of a language in it? */
+bool runtimes_has_image(const struct runtimes *runtimes, uint32_t image);
+
+/* The function that a frame runs, by a number, and its line; 0: no line is known.
+ * RUNTIMES_NO_FUNCTION: none that should be shown. False: the table is full. */
+bool runtimes_place(struct runtimes *runtimes, uint64_t number, const struct runtime_frame *frame,
+                    uint32_t *ret_function, uint32_t *ret_line);
+
+/* Which language makes code at run time in that process; RUNTIME_COUNT: none. */
+enum runtime_id runtimes_jit(const struct runtimes *runtimes, uint64_t number);
+
+/* What such code is called when no function is known of it. */
+const char *runtimes_jit_name(enum runtime_id runtime);
+
+/* Owned by the caller. @ret_known: false when it is made up. */
+char *runtimes_name(const struct runtimes *runtimes, uint32_t function, uint32_t line,
+                    bool *ret_known);
+
+/* What was met, "python 3.11" or "python 3.15: not supported, native frames only", each once; NULL:
+ * no more. Borrowed. */
+const char *runtimes_version(const struct runtimes *runtimes, size_t i);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* v8: Node.js and other programs with V8. A function is shown with the line where it begins. */
+#include "agent/bpf/v8_table.h"
+#include "agent/hash.h"
+#include "agent/runtimes/runtime.h"
+#include "agent/runtimes/v8_function.h"
+#include "agent/runtimes/v8_image.h"
+#include "lib/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SCRIPTS_MAX = 1024 };
+
+struct script {
+    uint64_t source;
+    struct v8_lines lines;
+    UT_hash_handle hh;
+};
+
+struct v8_process {
+    struct v8_image image;
+    struct script *scripts; /* owned; by source */
+};
+
+struct v8_named {
+    struct v8_function function;
+    int line;
+};
+
+static bool read_image(int fd, const struct elf_image *elf, void *ret_image)
+{
+    return v8_image_read(fd, elf, ret_image);
+}
+
+static void version(const void *data, char *text, size_t size)
+{
+    const struct v8_image *image = data;
+
+    (void)snprintf(text, size, "v8 %d.%d", image->major, image->minor);
+}
+
+static const char *meet(pid_t pid, const struct process_image *run, const void *image,
+                        uint64_t bias, void *ret_process, void *ret_space)
+{
+    struct v8_process *process = ret_process;
+
+    (void)pid;
+    (void)bias;
+    process->image = *(const struct v8_image *)image;
+    *(struct v8_space *)ret_space = (struct v8_space){
+        .image = *run,
+        .layout = process->image.walk,
+    };
+    return NULL;
+}
+
+static void release_process(void *data)
+{
+    struct v8_process *process = data;
+    struct script *script, *next;
+
+    HASH_ITER (hh, process->scripts, script, next) {
+        HASH_DEL(process->scripts, script);
+        free(script->lines.ends);
+        free(script);
+    }
+}
+
+/* NULL: its text cannot be read. */
+static const struct v8_lines *lines_of(pid_t pid, struct v8_process *process, uint64_t source)
+{
+    struct v8_lines lines = { 0 };
+    struct script *script;
+
+    HASH_FIND(hh, process->scripts, &source, sizeof(source), script);
+    if (script)
+        return &script->lines;
+    if (HASH_COUNT(process->scripts) >= SCRIPTS_MAX ||
+        !v8_lines_read(pid, &process->image, source, &lines))
+        return NULL;
+    script = mem_zalloc(sizeof(*script));
+    script->source = source;
+    script->lines = lines;
+    HASH_ADD(hh, process->scripts, source, sizeof(source), script);
+    return &script->lines;
+}
+
+static bool read_function(pid_t pid, void *data, uint64_t object, uint32_t check,
+                          void *ret_function)
+{
+    struct v8_process *process = data;
+    struct v8_named *named = ret_function;
+    struct v8_function *f = &named->function;
+
+    if (!v8_function_read(pid, &process->image, object, check, f))
+        return false;
+
+    const struct v8_lines *lines =
+        f->start < 0 || f->source == 0 ? NULL : lines_of(pid, process, f->source);
+
+    named->line = lines ? v8_lines_at(lines, f->start) : 0;
+    return true;
+}
+
+static void release_function(void *function)
+{
+    v8_function_release(&((struct v8_named *)function)->function);
+}
+
+/* V8's own functions have neither name nor script; the built-in code that runs them does. */
+static bool is_shown(const void *data)
+{
+    const struct v8_function *f = &((const struct v8_named *)data)->function;
+
+    return *f->name || *f->file;
+}
+
+static uint32_t line(const void *function, uint32_t at)
+{
+    (void)at;
+    return (uint32_t)((const struct v8_named *)function)->line;
+}
+
+/* "node:internal/timers" as it is; of a path what tells the file from others. */
+static const char *short_file(const char *file)
+{
+    static const char modules[] = "/node_modules/";
+    const char *at = file, *next, *base = strrchr(file, '/');
+
+    if (strncmp(file, "node:", 5) == 0)
+        return file;
+    for (next = strstr(at, modules); next; next = strstr(at, modules))
+        at = next + sizeof(modules) - 1;
+    if (at != file)
+        return at;
+    return base ? base + 1 : file;
+}
+
+static char *name(const void *data, uint32_t line)
+{
+    const struct v8_function *f = &((const struct v8_named *)data)->function;
+    const char *text = *f->name ? f->name : "(anonymous)";
+    const char *file = short_file(f->file);
+
+    if (!*file)
+        return mem_strdup(text);
+    if (line == 0)
+        return mem_printf("%s %s", text, file);
+    return mem_printf("%s %s:%u", text, file, line);
+}
+
+const struct runtime_kind runtime_v8 = {
+    .image_size = sizeof(struct v8_image),
+    .process_size = sizeof(struct v8_process),
+    .function_size = sizeof(struct v8_named),
+    .space_size = sizeof(struct v8_space),
+    .jit_name = "[v8]",
+    .read_image = read_image,
+    .version = version,
+    .meet = meet,
+    .release_process = release_process,
+    .read_function = read_function,
+    .release_function = release_function,
+    .is_shown = is_shown,
+    .line = line,
+    .name = name,
+};
