@@ -2,7 +2,6 @@
 //
 //! stacks: what the stacks of Rust programs are made of. A release build; see truth.h for the usage
 //! and for what is printed.
-use std::hint::black_box;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,6 +25,17 @@ fn cpu_ns(clock: i32) -> u64 {
 
     unsafe { clock_gettime(clock, &mut time) };
     time.seconds as u64 * 1_000_000_000 + time.nanoseconds as u64
+}
+
+/// The compiler knows nothing of what comes back (std::hint::black_box is not in every rustc that is about).
+#[inline(always)]
+fn black_box<T>(value: T) -> T {
+    unsafe {
+        let same = std::ptr::read_volatile(&value);
+
+        std::mem::forget(value);
+        same
+    }
 }
 
 #[inline(always)]
