@@ -110,7 +110,8 @@ static int check(struct arguments *a, struct err *e)
     a->run.target.pid = (pid_t)a->pid;
     if (by_container)
         a->run.target.container_id = cgroup_text_strip_scheme(a->container_id);
-    a->run.show_progress = !a->stream && isatty(STDERR_FILENO);
+    a->run.log = a->stream || a->verbose;
+    a->run.show_progress = !a->run.log && isatty(STDERR_FILENO);
     return 0;
 }
 
@@ -226,7 +227,7 @@ static void tell_times(const struct arguments *a, const struct run_outcome *outc
     uint64_t first_ns = profile_first_sample_ns(profile), written_ns = now_ns();
     struct rusage usage;
 
-    if (!a->verbose && !a->stream)
+    if (!a->run.log)
         return;
     (void)getrusage(RUSAGE_SELF, &usage);
     log_event(LOG_INFO, "profile written",

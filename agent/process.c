@@ -16,9 +16,9 @@
 /* Pauses between two readings of one process because of unknown addresses. */
 enum { PAUSE_MIN_MS = 2, PAUSE_MAX_MS = 5000, COSTS_PER_PAUSE = 20, FIRST_COST_MAX_MS = 1 };
 
-/* After exec: the age of the image grows by this factor from one reading to the next, until one
- * brings nothing new; the first libraries are there after about a millisecond. */
-enum { SETTLE_MIN_MS = 2, SETTLE_FACTOR = 3, SETTLE_MAX_MS = 500 };
+/* After exec: the age of the image doubles from one reading to the next, until its libraries are
+ * there and a reading brings nothing new. They come after about half a millisecond. */
+enum { SETTLE_MIN_MS = 1, SETTLE_MAX_MS = 500, CODE_OF_STATIC = 2 /* its own, and the vdso's */ };
 
 enum {
     STAY_MS = 1000, /* after the end, for what is still on its way */
@@ -34,6 +34,7 @@ struct running {
     struct layout *layout;               /* one use of it; NULL: nothing is known */
     struct process *process;             /* borrowed; NULL: not sampled yet */
     uint64_t exec_ns;                    /* 0: it is settled */
+    size_t n_at_exec;                    /* mappings that the first reading found */
     uint64_t read_ns, pause_ns, cost_ns; /* the last reading; read_ns 0: none */
     uint64_t look_ns;                    /* when to read it next, while it waits */
     uint64_t ended_ns;                   /* 0: it runs */
@@ -252,15 +253,19 @@ static void wait_until(struct processes *p, struct running *r, uint64_t when_ns)
     r->look_ns = when_ns;
 }
 
+/* These few readings are bounded by the budget alone. */
 static void settle(struct processes *p, struct running *r, bool is_new, uint64_t now_ns)
 {
     uint64_t age = now_ns > r->exec_ns ? now_ns - r->exec_ns : 0;
-    uint64_t pause = age * (SETTLE_FACTOR - 1);
+    size_t n = r->layout ? r->layout->n : 0;
+    bool is_loading = n > CODE_OF_STATIC && (n == r->n_at_exec || r->n_at_exec == 0);
 
-    if (r->ended_ns || age > SETTLE_MAX_MS * MS || (age > SETTLE_MIN_MS * MS && !is_new))
+    if (r->n_at_exec == 0)
+        r->n_at_exec = n;
+    if (r->ended_ns || n <= CODE_OF_STATIC || age > SETTLE_MAX_MS * MS || !(is_loading || is_new))
         r->exec_ns = 0;
     else
-        wait_until(p, r, rested_ns(r, pause > SETTLE_MIN_MS * MS ? pause : SETTLE_MIN_MS * MS));
+        wait_until(p, r, now_ns + (age > SETTLE_MIN_MS * MS ? age : SETTLE_MIN_MS * MS));
 }
 
 static void read_now(struct processes *p, struct running *r, uint64_t now_ns)
@@ -344,6 +349,7 @@ void processes_tell(struct processes *p, const struct record *record)
     if (!r)
         return;
     r->exec_ns = record->time_ns;
+    r->n_at_exec = 0;
     if (!read_if_due(p, r, record->time_ns))
         wait_until(p, r, record->time_ns);
 }

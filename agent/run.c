@@ -6,6 +6,7 @@
 #include "agent/runtimes/runtimes.h"
 #include "agent/sampler.h"
 #include "lib/cleanup.h"
+#include "lib/log.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -198,12 +199,17 @@ static int wait_for_records(struct sampler *s, struct profile *profile, int sign
     struct signalfd_siginfo info;
     uint64_t now = now_ns();
     bool may_hurry = profile_may_hurry(profile, now);
-    int64_t wait = may_hurry ? TICK_MS : CALM_MS;
+    uint64_t wait = (uint64_t)(may_hurry ? TICK_MS : CALM_MS) * 1000000;
 
-    if (may_hurry && next_work_ns < now + (uint64_t)wait * 1000000)
-        wait = next_work_ns > now ? (int64_t)((next_work_ns - now) / 1000000) + 1 : 0;
-    if (poll(fds, may_hurry ? 2 : 1, (int)(wait < left_ms ? wait : left_ms)) > 0 &&
-        fds[0].revents && read(signals, &info, sizeof(info)) == sizeof(info))
+    if (may_hurry && next_work_ns < now + wait)
+        wait = next_work_ns > now ? next_work_ns - now : 0;
+    if (wait > (uint64_t)left_ms * 1000000)
+        wait = (uint64_t)left_ms * 1000000;
+
+    struct timespec timeout = { .tv_sec = 0, .tv_nsec = (long)wait };
+
+    if (ppoll(fds, may_hurry ? 2 : 1, &timeout, NULL) > 0 && fds[0].revents &&
+        read(signals, &info, sizeof(info)) == sizeof(info))
         return (int)info.ssi_signo;
     return 0;
 }
@@ -216,6 +222,9 @@ static void loop(const struct run_options *options, struct sampler *s, struct pr
     uint64_t next_work_ns = 0;
 
     outcome->started_ns = now_ns();
+    if (options->log)
+        log_event(LOG_INFO, "sampling", LOG_INT("duration_s", options->duration_s),
+                  LOG_INT("frequency", options->frequency));
     while (now < end && outcome->signal == 0 && !outcome->target_gone) {
         outcome->signal = wait_for_records(s, profile, signals, end - now, next_work_ns);
         sampler_drain(s);

@@ -18,6 +18,7 @@ struct run_options {
     struct target target;
     int64_t duration_s, frequency;
     bool show_progress; /* one line on stderr that is written over */
+    bool log;           /* when sampling begins, on stderr */
 };
 
 struct run_outcome {
