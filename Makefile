@@ -135,7 +135,7 @@ fuzzers: $(FUZZ_BIN)
 PACKAGES := gcc g++ libc6-dev make clang llvm llvm-dev bpftool pkg-config libbpf-dev libelf-dev libdw-dev liblzma-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev \
   libcurl4-openssl-dev libjson-c-dev libyaml-dev libssl-dev uthash-dev libcmocka-dev libclang-rt-dev git python3 jq openssl curl \
   clang-format clang-tidy shellcheck codespell yamllint binutils g++ musl-tools xz-utils libc6-dbg $(if $(shell command -v rustc),,rustc) \
-  containerd runc containernetworking-plugins iproute2 iptables buildah mmdebstrap busybox-static util-linux procps ca-certificates
+  musl-tools containerd runc containernetworking-plugins iproute2 iptables buildah mmdebstrap busybox-static util-linux procps ca-certificates
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 missing_packages = $(shell dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) 2>/dev/null | \
   awk -v all='$(PACKAGES)' '/install ok installed/ { sub(/:.*/, "", $$1); have[$$1] = 1 } END { n = split(all, p, " "); for (i = 1; i <= n; i++) if (!have[p[i]]) printf "%s ", p[i] }')
@@ -178,7 +178,7 @@ tsan: have-deps ## the tests of all that has threads, under ThreadSanitizer
 	@printf '%s\n' $(THREADED) | xargs -P "$$(nproc)" -I{} sh -c \
 	  '$(no_aslr) {} >{}.log 2>&1 && echo "ok    {}" || { cat {}.log; echo "FAIL  {}"; exit 1; }'
 
-KERNEL_PACKAGES := qemu-system-x86 cpio busybox-static musl-tools
+KERNEL_PACKAGES := qemu-system-x86 cpio busybox-static
 kernels: have-deps $(BIN)/podflame-agent ## the agent on Debian's kernels 5.10, 6.1 and 6.12, emulated (some minutes; fetches the kernels)
 	@dpkg-query -W $(KERNEL_PACKAGES) >/dev/null 2>&1 || $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(KERNEL_PACKAGES)
 	@e2e/kernels/check $(SUITE)

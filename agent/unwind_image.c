@@ -17,7 +17,7 @@ static void elf_close(Elf *elf)
 DEFINE_CLEANUP(Elf *, elf_close)
 #define _cleanup_elf_ __attribute__((cleanup(elf_closep)))
 
-enum { PAGE = 4096, SECTIONS_MAX = 65536, HEADER_SIZE = 64 };
+enum { PAGE = 4096, SECTIONS_MAX = 65536, HEADER_SIZE = 64, ENTRY_SIZE = 32 };
 
 /* What is read of a file, owned here while it is parsed. */
 struct input {
@@ -171,6 +171,33 @@ static void read_segments(Elf *elf, size_t n_headers, struct unwind_image *image
     }
 }
 
+/* What the kernel starts is called by nobody. libc's code for it does not always say so. */
+static void end_at_entry(uint64_t entry, struct unwind_rules *rules, struct unwind_image *image)
+{
+    const struct unwind_rule end = { .cfa = UNWIND_CFA_END };
+    struct eh_table *t = &image->table;
+    uint32_t addr = (uint32_t)(entry - image->range.start);
+    size_t at = 0;
+
+    if (entry < image->range.start || entry > image->range.end - ENTRY_SIZE ||
+        t->n_rows + 2 > UNWIND_ROWS_PER_IMAGE_MAX)
+        return;
+    while (at < t->n_rows && t->rows[at].addr <= addr)
+        at++;
+    if (at > 0 && t->rows[at - 1].rule != UNWIND_RULE_NONE)
+        return;
+
+    bool touches_next = at < t->n_rows && t->rows[at].addr <= addr + ENTRY_SIZE;
+    size_t n_new = touches_next ? 1 : 2;
+
+    t->rows = mem_grow(t->rows, t->n_rows + n_new, sizeof(*t->rows));
+    memmove(t->rows + at + n_new, t->rows + at, (t->n_rows - at) * sizeof(*t->rows));
+    t->rows[at] = (struct unwind_row){ addr, unwind_rules_number(rules, &end) };
+    if (!touches_next)
+        t->rows[at + 1] = (struct unwind_row){ addr + ENTRY_SIZE, UNWIND_RULE_NONE };
+    t->n_rows += n_new;
+}
+
 int unwind_image_read(int fd, struct unwind_rules *rules, struct unwind_image *ret_image,
                       struct err *e)
 {
@@ -199,6 +226,7 @@ int unwind_image_read(int fd, struct unwind_rules *rules, struct unwind_image *r
     if (image.is_go)
         go_rows_add(&go, image.range, UNWIND_ROWS_PER_IMAGE_MAX, rules, &image.table);
     go_table_release(&go);
+    end_at_entry(header.e_entry, rules, &image);
     *ret_image = image;
     return 0;
 }

@@ -133,7 +133,7 @@ static struct unwind_mapping make_mapping(struct unwind_tables *t, const struct 
         read_table(t, image->fd, table);
         table->was_read = true;
     }
-    m.flags = table->is_go || image->elf.has_go ? UNWIND_SWITCHES_STACKS : 0;
+    m.flags = table->is_go || image->elf.has_go ? UNWIND_SWITCHES_STACKS : UNWIND_NATIVE;
     if (unwind_segments_vaddr(table->segments, table->n_segments, code->off, &vaddr)) {
         m.base = code->start - vaddr + table->range_start;
         m.first_row = table->first_row;

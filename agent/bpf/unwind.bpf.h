@@ -16,6 +16,7 @@
 #include <bpf/bpf_core_read.h>
 
 enum { UNWIND_POINTERS_MAX = 127, USER64_CS = 0x33, THREAD_SIZE = 16384 };
+enum { UNWIND_STEPS_MAX = 4 * RECORD_USER_MAX };
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -198,6 +199,7 @@ static __always_inline bool unwind_enter(struct bpf_perf_event_data *ctx, struct
     w->regs[15] = regs->r15;
     w->sp = w->regs[UNWIND_REG_SP];
     w->bp = w->regs[UNWIND_REG_BP];
+    w->signal_frame = 0;
     w->n = 0;
     w->is_exact = w->has_regs = 1;
     w->stop = UNWIND_CONTINUE;
@@ -237,7 +239,10 @@ __attribute__((noinline)) int unwind_one(void)
         return 1;
     f->sps[n] = s->walk.sp;
     unwind_step(&s->walk, &s->pcs[at]);
-    f->fps[n] = s->walk.by_pointer ? fp : 0;
+    n = s->walk.n - 1; /* a step of a search belongs to the frame before */
+    barrier_var(n);
+    if (n < RECORD_USER_MAX)
+        f->fps[n] = s->walk.by_pointer ? fp : 0;
     return s->walk.stop != UNWIND_CONTINUE;
 }
 
@@ -266,7 +271,8 @@ static __always_inline __u32 unwind(struct bpf_perf_event_data *ctx, struct scra
     if (!space || !unwind_is_valid(space) || !unwind_enter(ctx, s))
         return unwind_by_pointers(ctx, r, s->pcs + (r->n_kernel & 127));
     s->walk.space = *space;
-    for (int i = 0; i < RECORD_USER_MAX / LOOP_TURNS; i++) {
+    s->walk.scan.is_on = 0;
+    for (int i = 0; i < UNWIND_STEPS_MAX / LOOP_TURNS; i++) {
         if (unwind_some() != 0)
             break;
     }

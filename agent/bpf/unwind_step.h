@@ -10,8 +10,8 @@
  *   static const struct unwind_row *unwind_row_at(const struct unwind_walk *w, __u32 i);
  *   static const struct unwind_rule *unwind_rule_at(const struct unwind_walk *w, __u32 i);
  *
- * All of them may say no. Where code has no rows, its frame pointer is followed; a caller that is
- * not in code is none.
+ * All of them may say no. Where code has no rows, its return address is looked for on the stack,
+ * and else its frame pointer followed; a caller that is not in code is none.
  */
 #pragma once
 
@@ -25,20 +25,36 @@ enum {
 };
 
 /* Where the kernel saved the registers that a signal interrupted, from the stack pointer of its
- * trampoline: after uc_flags, uc_link and uc_stack. */
+ * trampoline: after uc_flags, uc_link and uc_stack (arch/x86/include/uapi/asm/sigcontext.h). */
 enum { UNWIND_SIGNAL_BP = 120, UNWIND_SIGNAL_SP = 160, UNWIND_SIGNAL_PC = 168 };
+/* Eighths of where the first eight of DWARF's registers are, a byte each; r8 to r15 come first. */
+#define UNWIND_SIGNAL_REGS 0x140f0d0e10131112ULL
+enum { UNWIND_SIGNAL_R8 = 40 };
+
+/* The search for a return address; see unwind_scan.h. */
+struct unwind_scan {
+    __u64 pc, cfa, function; /* the best so far: the caller, its frame, what it called; 0: none */
+    __u32 n_words, n_max;    /* looked at, and to be looked at */
+    __u8 is_on;
+    __u8 has_pointer; /* the frame pointer may be one */
+    __u8 pad[6];
+};
 
 /* One stack on its way to the root. */
 struct unwind_walk {
     __u64 pc, sp, bp;
     __u64 regs[UNWIND_REGS]; /* by DWARF's numbers, as the thread was interrupted */
+    __u64 signal_frame;      /* that has them instead; 0: none */
     struct unwind_space space;
+    struct unwind_scan scan;
     __u32 n;         /* frames so far */
     __u8 is_exact;   /* pc is where code was interrupted, not where a call returns to */
     __u8 has_regs;   /* they are still those of this frame */
     __u8 stop;       /* enum record_stop, or UNWIND_CONTINUE */
     __u8 by_pointer; /* the last step followed the frame pointer */
 };
+
+#include "agent/bpf/unwind_scan.h"
 
 static __always_inline const struct unwind_mapping *unwind_find_mapping(const struct unwind_walk *w,
                                                                         __u64 pc)
@@ -100,11 +116,11 @@ static __always_inline __u8 unwind_by_signal(struct unwind_walk *w)
         !unwind_read(w, w->sp + UNWIND_SIGNAL_SP, &sp) ||
         !unwind_read(w, w->sp + UNWIND_SIGNAL_BP, &bp))
         return RECORD_STOP_NO_READ;
+    w->signal_frame = w->sp;
     w->pc = pc;
     w->sp = sp;
     w->bp = bp;
-    w->is_exact = 1;
-    w->has_regs = 0;
+    w->is_exact = w->has_regs = 1;
     return UNWIND_CONTINUE;
 }
 
@@ -135,7 +151,26 @@ static __always_inline __u8 unwind_by_frame_pointer(struct unwind_walk *w, __u32
     w->sp = w->bp + 16;
     w->bp = bp;
     w->is_exact = w->has_regs = 0;
-    return pc ? UNWIND_CONTINUE : RECORD_STOP_END;
+    if (pc == 0)
+        return bp == 0 ? RECORD_STOP_END : RECORD_STOP_NO_RULE;
+    return UNWIND_CONTINUE;
+}
+
+/* Code without rows. */
+static __always_inline __u8 unwind_without_rule(struct unwind_walk *w, __u32 flags)
+{
+    if (!(flags & UNWIND_NATIVE))
+        return unwind_by_frame_pointer(w, flags);
+    if (!w->is_exact && unwind_is_musl_thread_exit(w, w->pc))
+        return RECORD_STOP_END;
+    unwind_scan_begin(w);
+    return UNWIND_CONTINUE;
+}
+
+static __always_inline __u32 unwind_signal_offset(__u32 reg)
+{
+    return reg < 8 ? 8 * (UNWIND_SIGNAL_REGS >> 8 * reg & 0xff)
+                   : UNWIND_SIGNAL_R8 + 8 * ((reg - 8) & 7);
 }
 
 /* The value of a register in this frame; false: it is not known any more. */
@@ -145,10 +180,12 @@ static __always_inline bool unwind_reg(const struct unwind_walk *w, __u32 reg, _
         *ret_value = w->sp;
     else if (reg == UNWIND_REG_BP)
         *ret_value = w->bp;
-    else if (w->has_regs)
-        *ret_value = w->regs[reg & (UNWIND_REGS - 1)];
-    else
+    else if (!w->has_regs)
         return false;
+    else if (w->signal_frame)
+        return unwind_read(w, w->signal_frame + unwind_signal_offset(reg), ret_value);
+    else
+        *ret_value = w->regs[reg & (UNWIND_REGS - 1)];
     return true;
 }
 
@@ -191,13 +228,20 @@ static __always_inline __u8 unwind_by_rule(struct unwind_walk *w, const struct u
 }
 
 /*
- * Notes the frame in *ret_pc and goes to its caller, or sets w->stop. But for the first frame it is
+ * Notes the frame in *ret_pc and goes to its caller, or sets w->stop. Where the caller is searched
+ * for, that takes more steps, which note nothing: w->n tells. But for the first frame it is
  * the address behind the instruction that runs there, so that one less is within it. A caller that
  * is in no code is noted too, as the last one, for user space may know more; then the stop is
  * RECORD_STOP_NO_CODE.
  */
 static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
 {
+    if (w->scan.is_on) {
+        if (!unwind_scan_step(w))
+            w->stop = unwind_by_frame_pointer(w, 0);
+        return;
+    }
+
     __u64 at = w->pc - !w->is_exact;
     const struct unwind_mapping *m = unwind_find_mapping(w, at);
 
@@ -223,7 +267,7 @@ static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
     else if (cfa == UNWIND_CFA_UNKNOWN)
         w->stop = RECORD_STOP_NO_RULE;
     else if (cfa == UNWIND_CFA_NONE || !rule)
-        w->stop = unwind_by_frame_pointer(w, m->flags);
+        w->stop = unwind_without_rule(w, m->flags);
     else
         w->stop = unwind_by_rule(w, rule);
 }

@@ -71,6 +71,7 @@ struct unwind_mapping {
 
 enum unwind_mapping_flag {
     UNWIND_SWITCHES_STACKS = 1, /* Go: frame pointers lead from one stack to another */
+    UNWIND_NATIVE = 2,          /* a file of compiled code, and not Go's */
 };
 
 /*

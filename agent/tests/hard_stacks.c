@@ -11,9 +11,13 @@
  *   hard_stacks syscall    ask_kernel, getppid, the kernel
  *   hard_stacks thread     in a thread: start_thread, in_thread, leaf
  *   hard_stacks variable   frames whose size is not known before: variable, leaf
- *   hard_stacks realigned  frames that are aligned to 64 bytes: realigned, leaf
+ *   hard_stacks altstack   in a signal's handler on a stack of its own: on_alarm above
+ * interrupted_far hard_stacks coroutine  on a stack of its own, as swapcontext() makes: coroutine,
+ * leaf hard_stacks longjmp    after a jump out of deeper calls: jumped, leaf hard_stacks realigned
+ * frames that are aligned to 64 bytes: realigned, leaf
  */
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,6 +25,9 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
+#ifdef __GLIBC__
+#include <ucontext.h>
+#endif
 #include <unistd.h>
 
 /* noipa: stays one function, never inlined, cloned or merged. */
@@ -148,13 +155,69 @@ DISTINCT static void realigned(void)
     stay();
 }
 
+DISTINCT static void interrupted_far(void)
+{
+    static char room[64 * 1024];
+    stack_t stack = { .ss_sp = room, .ss_size = sizeof(room) };
+    struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_ONSTACK };
+
+    (void)sigaltstack(&stack, NULL);
+    (void)sigaction(SIGUSR2, &action, NULL);
+    (void)raise(SIGUSR2);
+    stay();
+}
+
+static jmp_buf way_back;
+
+DISTINCT static void jump(int depth)
+{
+    if (depth == 0)
+        longjmp(way_back, 1);
+    jump(depth - 1);
+    stay();
+}
+
+DISTINCT static void jumped(void)
+{
+    if (setjmp(way_back) == 0)
+        jump(20);
+    leaf(ROUNDS);
+    stay();
+}
+
+#ifdef __GLIBC__
+static ucontext_t outer, inner;
+
+DISTINCT static void coroutine(void)
+{
+    leaf(LONG);
+    stay();
+}
+
+DISTINCT static void switched(void)
+{
+    static char room[64 * 1024];
+
+    (void)getcontext(&inner);
+    inner.uc_stack = (stack_t){ .ss_sp = room, .ss_size = sizeof(room) };
+    inner.uc_link = &outer;
+    makecontext(&inner, coroutine, 0);
+    (void)swapcontext(&outer, &inner);
+    stay();
+}
+#endif
+
 static const struct {
     const char *name;
     void (*run)(void);
 } ways[] = {
-    { "leaf", chain_outer },   { "thread", chain_outer }, { "recursion", recursion },
-    { "library", sort_all },   { "signal", interrupted }, { "vdso", ask_time },
-    { "syscall", ask_kernel }, { "variable", variables }, { "realigned", realigned },
+#ifdef __GLIBC__
+    { "coroutine", switched },
+#endif
+    { "altstack", interrupted_far }, { "longjmp", jumped },      { "leaf", chain_outer },
+    { "thread", chain_outer },       { "recursion", recursion }, { "library", sort_all },
+    { "signal", interrupted },       { "vdso", ask_time },       { "syscall", ask_kernel },
+    { "variable", variables },       { "realigned", realigned },
 };
 
 DISTINCT static void *in_thread(void *arg)

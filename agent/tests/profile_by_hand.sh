@@ -192,7 +192,26 @@ elif "${CC:-gcc}" -O2 -fomit-frame-pointer -o "$hard" "$here/hard_stacks.c" -lpt
     walks "a system call" ';syscall;' ';ask_kernel;syscall;' "$begin" "$hard" syscall
     walks "frames of a variable size" ';leaf;' ';variables;variable;leaf;' "$begin" "$hard" variable
     walks "frames that are aligned anew" ';leaf;' ';in_thread;realigned;leaf;' "$begin" "$hard" realigned
+    walks "a signal's handler on another stack" ';leaf;' ';interrupted_far;(raise|gsignal);([^;]*;)+on_alarm;leaf;' "$begin" "$hard" altstack
+    walks "a coroutine" ';leaf;' ';coroutine;leaf;' '([[]truncated[^;]*;)?[^;]*;coroutine;' "$hard" coroutine
+    walks "after longjmp" ';leaf;' ';in_thread;jumped;leaf;' "$begin" "$hard" longjmp
     walks "a thread" ';leaf;' ';in_thread;chain_outer;chain_inner;leaf;' '[^;]*;[^;]*;in_thread;' "$hard" thread
+    # musl's own code has neither unwind tables nor frame pointers.
+    if command -v musl-gcc >/dev/null; then
+        musl-gcc -O2 -fomit-frame-pointer -static -o "$hard-musl" "$here/hard_stacks.c" || exit 1
+        musl-gcc -O2 -fomit-frame-pointer -o "$hard-shared" "$here/hard_stacks.c" || exit 1
+        for musl in "$hard-musl" "$hard-shared"; do
+            begin_musl='_start;[^;]*;main;in_thread;'
+            kind="musl, $([ "$musl" = "$hard-musl" ] && echo static || echo shared)"
+            walks "$kind: the caller of a leaf" ';leaf;' ';chain_outer;chain_inner;leaf;' "$begin_musl" "$musl" leaf
+            walks "$kind: called back by the C library" ';leaf;' ';sort_all;qsort(_r)?;([^;]*;)+compare;leaf;' "$begin_musl" "$musl" library
+            walks "$kind: a signal's handler" ';leaf;' ';interrupted;raise;([^;]*;)+on_alarm;leaf;' "$begin_musl" "$musl" signal
+            walks "$kind: a system call" ';syscall;' ';ask_kernel;syscall;' "$begin_musl" "$musl" syscall
+            walks "$kind: a thread" ';leaf;' ';in_thread;chain_outer;chain_inner;leaf;' '[^;]*;[^;]*;in_thread;' "$musl" thread
+        done
+    else
+        skip "stacks: musl" "no musl-gcc here"
+    fi
     # Without symbols only the number of frames is known: five from main on, and the root.
     strip -o "$hard-stripped" "$hard"
     frame='[[]hard_stacks-stripped[^;]*;'

@@ -38,11 +38,25 @@ static const struct unwind_rule *unwind_rule_at(const struct unwind_walk *w, __u
 
 #include <cmocka.h>
 
-enum { STACK = 0x7000, WORDS = 40, CODE = 0x10000, OTHER_CODE = 0x20000, CODE_SIZE = 0x1000 };
+enum {
+    STACK = 0x7000,
+    WORDS = 40,
+    CODE = 0x10000,
+    OTHER_CODE = 0x20000,
+    CODE_SIZE = 0x1000,
+    STEPS_MAX = 1000
+};
+
+/* Eight bytes at an address: code, or a slot of the GOT. */
+struct bytes {
+    __u64 at, value;
+};
 
 static struct {
     struct unwind_view view;
-    const __u64 *words; /* at STACK; NULL: this process */
+    const __u64 *words;        /* at STACK; NULL: this process */
+    const struct bytes *bytes; /* NULL: none */
+    size_t n_bytes;
 } world;
 
 static bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_value)
@@ -51,6 +65,12 @@ static bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_valu
     if (!world.words) {
         memcpy(ret_value, (const void *)addr, sizeof(*ret_value)); /* NOLINT */
         return true;
+    }
+    for (size_t i = 0; i < world.n_bytes; i++) {
+        if (world.bytes[i].at == addr) {
+            *ret_value = world.bytes[i].value;
+            return true;
+        }
     }
     if (addr % 8 != 0 || addr < STACK || addr >= STACK + WORDS * sizeof(__u64))
         return false;
@@ -81,7 +101,7 @@ static size_t walk(struct unwind_walk *w, __u64 *pcs, size_t max)
 {
     w->space = world.view.space;
     w->stop = UNWIND_CONTINUE;
-    while (w->stop == UNWIND_CONTINUE && w->n < max)
+    for (size_t i = 0; i < STEPS_MAX && w->stop == UNWIND_CONTINUE && w->n < max; i++)
         unwind_step(w, &pcs[w->n]);
     return w->n;
 }
@@ -103,6 +123,7 @@ static const struct unwind_mapping mappings[] = {
 
 #define AT(i)       (STACK + (i)*8)
 #define CALLER      (OTHER_CODE + 0x10)
+#define TRAMPOLINE  (CODE + 0x220)
 #define REG(r, off) .cfa = UNWIND_CFA_REG, .reg = (r), .cfa_off = (off), .ra_off = -8
 
 static const struct {
@@ -112,7 +133,7 @@ static const struct {
     struct {
         unsigned at;
         __u64 value;
-    } words[5];
+    } words[8];
     size_t n;
     __u64 caller;
     __u8 stop;
@@ -198,6 +219,21 @@ static const struct {
       2,
       CALLER + 1,
       RECORD_STOP_END },
+    { "a register of the frame that a signal interrupted",
+      { REG(10, 8) },
+      CODE + 0x210,
+      AT(0),
+      AT(2),
+      { { 2, 1 },
+        { 3, TRAMPOLINE },
+        { 4 + 7, AT(30) },
+        { 4 + 15, 1 },
+        { 4 + 20, AT(28) },
+        { 4 + 21, CODE + 0x110 },
+        { 30, CALLER } },
+      4,
+      TRAMPOLINE + 1,
+      RECORD_STOP_END },
     { "rbp saved, and used by the next frame",
       { REG(7, 24), .bp = UNWIND_BP_AT_CFA, .bp_off = -16 },
       CODE + 0x110,
@@ -252,6 +288,15 @@ static const struct {
       1,
       0,
       RECORD_STOP_END },
+    { "no rows, and rbp leads to nothing that could be a frame",
+      { 0 },
+      CODE + 0x210,
+      AT(0),
+      AT(2),
+      { { 2, 77 }, { 3, 0 } },
+      1,
+      0,
+      RECORD_STOP_NO_RULE },
     { "not understood",
       { .cfa = UNWIND_CFA_UNKNOWN },
       CODE + 0x110,
@@ -328,7 +373,11 @@ static const struct {
 
 static void goes_to_callers(void **state)
 {
+    const struct bytes trampoline = { TRAMPOLINE, 0x0f0000000fc0c748 };
+
     (void)state;
+    world.bytes = &trampoline;
+    world.n_bytes = 1;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct unwind_rule rules[] = { { .cfa = UNWIND_CFA_NONE },
                                              cases[i].rule,
@@ -339,7 +388,7 @@ static void goes_to_callers(void **state)
         w.is_exact = w.has_regs = 1;
         w.regs[5] = CALLER;
         w.regs[10] = AT(9);
-        for (size_t j = 0; j < 5; j++)
+        for (size_t j = 0; j < 8; j++)
             words[cases[i].words[j].at] |= cases[i].words[j].value;
         world.words = words;
         world.view = (struct unwind_view){ .rows = rows,
@@ -357,6 +406,177 @@ static void goes_to_callers(void **state)
             fail_msg("%s: %zu frames, stop %u, caller 0x%llx", cases[i].name, n, w.stop,
                      (unsigned long long)pcs[1]);
     }
+}
+
+/* Code that nothing describes: the function at FUNCTION, interrupted in its middle. */
+#define FUNCTION    (CODE + 0x300)
+#define INTERRUPTED (FUNCTION + 0x20)
+#define CALL(ret, target)                                                                          \
+    {                                                                                              \
+        (ret) - 8, 0xe8000000ULL | (__u64)((target) - (ret)) << 32                                 \
+    }
+#define CALL_BY(ret, slot)                                                                         \
+    {                                                                                              \
+        (ret) - 8, 0x15ff0000ULL | (__u64)((slot) - (ret)) << 32                                   \
+    }
+#define JUMP_BY(entry, slot)                                                                       \
+    {                                                                                              \
+        (entry), 0x25ffULL | (__u64)(__u32)((slot) - (entry)-6) << 16                              \
+    }
+#define JUMP(at, target)                                                                           \
+    {                                                                                              \
+        (at), 0xe9ULL | (__u64)(__u32)((target) - (at)-5) << 8                                     \
+    }
+enum { PLT = CODE + 0xf00, SLOT = 0x6000, OTHER = OTHER_CODE + 0x900, NOPS = 0x90909090 };
+
+static const struct {
+    const char *name;
+    struct bytes bytes[8];
+    struct bytes words[3]; /* of the stack, by number */
+    size_t n;
+    __u64 caller, bp; /* rbp is 1 at first; where the case names a frame pointer, AT(2) */
+    __u8 stop;
+} scan_cases[] = {
+    { "a call", { CALL(CALLER, FUNCTION) }, { { 3, CALLER } }, 2, CALLER, 1, RECORD_STOP_END },
+    { "a call by a slot",
+      { CALL_BY(CALLER, SLOT), { SLOT, FUNCTION } },
+      { { 3, CALLER } },
+      2,
+      CALLER,
+      1,
+      RECORD_STOP_END },
+    { "a call by the PLT",
+      { CALL(CALLER, PLT), JUMP_BY(PLT, SLOT), { SLOT, FUNCTION } },
+      { { 3, CALLER } },
+      2,
+      CALLER,
+      1,
+      RECORD_STOP_END },
+    { "by a PLT with endbr64 and bnd",
+      { CALL(CALLER, PLT),
+        { PLT, 0xfa1e0ff3 },
+        { PLT + 4, 0x25fff2ULL | (__u64)(__u32)(SLOT - PLT - 11) << 24 },
+        { SLOT, FUNCTION } },
+      { { 3, CALLER } },
+      2,
+      CALLER,
+      1,
+      RECORD_STOP_END },
+    { "of a function that jumps on",
+      { CALL(CALLER, OTHER), { OTHER, NOPS }, { OTHER + 1, NOPS }, JUMP(OTHER + 2, FUNCTION) },
+      { { 3, CALLER } },
+      2,
+      CALLER,
+      1,
+      RECORD_STOP_END },
+    { "a word that no call is in front of",
+      { { 0 } },
+      { { 3, CALLER } },
+      1,
+      0,
+      1,
+      RECORD_STOP_NO_RULE },
+    { "a call of another function",
+      { CALL(CALLER, FUNCTION + 0x600) },
+      { { 3, CALLER } },
+      1,
+      0,
+      1,
+      RECORD_STOP_NO_RULE },
+    { "a stale word, and then the right one",
+      { CALL(CALLER + 0x50, FUNCTION - 0x700), CALL(CALLER, FUNCTION) },
+      { { 1, CALLER + 0x50 }, { 3, CALLER } },
+      2,
+      CALLER,
+      1,
+      RECORD_STOP_END },
+    { "a frame pointer, and nothing below it",
+      { CALL(CALLER, FUNCTION), CALL(CALLER + 0x50, OTHER) },
+      { { 2, 90 }, { 3, CALLER + 0x50 }, { 5, CALLER } },
+      2,
+      CALLER + 0x50,
+      90,
+      RECORD_STOP_END },
+    { "a frame pointer of the caller",
+      { CALL(CALLER, FUNCTION), CALL(CALLER + 0x50, OTHER) },
+      { { 1, CALLER }, { 2, 90 }, { 3, CALLER + 0x50 } },
+      2,
+      CALLER,
+      AT(2),
+      RECORD_STOP_END },
+    { "rbp that was pushed second",
+      { CALL(CALLER, FUNCTION), { FUNCTION, 0x5741 }, { FUNCTION + 2, 0x55 } },
+      { { 1, 88 }, { 3, CALLER } },
+      2,
+      CALLER,
+      88,
+      RECORD_STOP_END },
+    { "rbp that is pushed later",
+      { CALL(CALLER, FUNCTION), { FUNCTION, 0x53 }, { FUNCTION + 1, 0x90 } },
+      { { 1, 88 }, { 3, CALLER } },
+      2,
+      CALLER,
+      1,
+      RECORD_STOP_END },
+    { "what clone() starts",
+      { { FUNCTION + 0x80 - 8, 0xd1ff41ULL << 40 }, { FUNCTION + 0x80, UNWIND_MUSL_THREAD_EXIT } },
+      { { 3, FUNCTION + 0x80 } },
+      2,
+      FUNCTION + 0x80,
+      1,
+      RECORD_STOP_END },
+    { "what crt1 starts",
+      { { CALLER - 8, 0x7fffffffe8f0e483 } },
+      { { 3, CALLER } },
+      2,
+      CALLER,
+      1,
+      RECORD_STOP_END },
+    { "what crt1 starts is near",
+      { { CALLER - 8, 0x7fffffffe8f0e483 } },
+      { { 30, CALLER } },
+      1,
+      0,
+      1,
+      RECORD_STOP_NO_RULE },
+};
+
+static void finds_return_addresses(void **state)
+{
+    const struct unwind_rule rules[] = { { .cfa = UNWIND_CFA_NONE },
+                                         { .cfa = UNWIND_CFA_NONE },
+                                         { .cfa = UNWIND_CFA_END } };
+    struct unwind_mapping native[] = { mappings[0], mappings[1] };
+
+    (void)state;
+    native[0].flags = native[1].flags = UNWIND_NATIVE;
+    for (size_t i = 0; i < sizeof(scan_cases) / sizeof(scan_cases[0]); i++) {
+        struct unwind_walk w = { .pc = INTERRUPTED, .sp = STACK, .bp = 1, .is_exact = 1 };
+        __u64 words[WORDS] = { 0 }, pcs[8] = { 0 };
+
+        if (strstr(scan_cases[i].name, "frame pointer"))
+            w.bp = AT(2);
+        for (size_t j = 0; j < 3; j++)
+            words[scan_cases[i].words[j].at] |= scan_cases[i].words[j].value;
+        world.words = words;
+        world.bytes = scan_cases[i].bytes;
+        world.n_bytes = 8;
+        world.view = (struct unwind_view){ .rows = rows,
+                                           .rules = rules,
+                                           .mappings = native,
+                                           .n_rows = 4,
+                                           .n_rules = 3,
+                                           .n_mappings = 2,
+                                           .space = { .n = 2 } };
+
+        size_t n = walk(&w, pcs, 8);
+
+        if (n != scan_cases[i].n || w.stop != scan_cases[i].stop || w.bp != scan_cases[i].bp ||
+            pcs[1] != scan_cases[i].caller)
+            fail_msg("%s: %zu frames, stop %u, caller 0x%llx, rbp %llu", scan_cases[i].name, n,
+                     w.stop, (unsigned long long)pcs[1], (unsigned long long)w.bp);
+    }
+    world.n_bytes = 0;
 }
 
 /* What a thread that is interrupted right here would look like. */
@@ -428,6 +648,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(goes_to_callers),
+        cmocka_unit_test(finds_return_addresses),
 #ifdef __x86_64__
         cmocka_unit_test(agrees_with_backtrace),
 #endif
