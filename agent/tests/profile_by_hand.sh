@@ -188,7 +188,7 @@ elif "${CC:-gcc}" -O2 -fomit-frame-pointer -o "$hard" "$here/hard_stacks.c" -lpt
     walks "900 calls deep" ';leaf;' ";recursion;${deep}leaf;" "${begin}in_thread;" "$hard" recursion
     walks "called back by the C library" ';leaf;' ';sort_all;qsort_r;([^;]*;)+compare;leaf;' "$begin" "$hard" library
     walks "a signal's handler" ';leaf;' ';interrupted;(raise|gsignal);([^;]*;)+on_alarm;leaf;' "$begin" "$hard" signal
-    walks "the vdso" '__vdso_' ';ask_time;[^;]*clock_gettime[^;]*;__vdso_' "$begin" "$hard" vdso
+    walks "the vdso" 'clock_gettime;' ';ask_time;[^;]*clock_gettime;(__vdso_clock_gettime;)?' "$begin" "$hard" vdso
     walks "a system call" ';syscall;' ';ask_kernel;syscall;' "$begin" "$hard" syscall
     walks "frames of a variable size" ';leaf;' ';variables;variable;leaf;' "$begin" "$hard" variable
     walks "frames that are aligned anew" ';leaf;' ';in_thread;realigned;leaf;' "$begin" "$hard" realigned
@@ -225,7 +225,7 @@ elif "${CC:-gcc}" -O2 -fomit-frame-pointer -o "$hard" "$here/hard_stacks.c" -lpt
         walks "a program with .debug_frame" ';leaf;' ';chain_outer;chain_inner;leaf;' "$begin" "$hard-debug" leaf
     fi
     if g++ -O2 -fomit-frame-pointer -o "$hard-cc" "$here/hard_stacks.cc" 2>/dev/null; then
-        walks "C++, a comparison" ';leaf;' ';sort_all;(_ZSt[^;]*;)*compare;leaf;' "$begin" "$hard-cc"
+        walks "C++, a comparison" ';leaf;' ';sort_all;(std::[^;]*;)*compare;leaf;' "$begin" "$hard-cc"
         walks "C++, an exception" '_Unwind_' ';throw_all;thrower;thrower;' "$begin" "$hard-cc"
     else
         skip "stacks: C++" "no g++ here"
