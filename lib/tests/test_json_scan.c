@@ -71,6 +71,8 @@ static const struct {
       "[\"\xc2\x80\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"]", NULL },
     { "long string", "[\"" TEXT64 TEXT64 TEXT64 "\"]", NULL },
     { "same key in another object", "{\"a\":{\"k\":1},\"b\":{\"k\":1}}", NULL },
+    { "long keys that differ at their end", "{\"" TEXT64 "a\":1,\"" TEXT64 "b\":1}", NULL },
+    { "a key and the same with more", "{\"a\":1,\"aa\":1,\"aaaaaaaa\":1,\"aaaaaaaaa\":1}", NULL },
     { "depth at the limit", DEEP63 "[]" SHUT63, NULL },
 
     { "empty", "", "JSON: empty" },
@@ -135,6 +137,8 @@ static const struct {
     { "twice, among many",
       "{\"a0\":0,\"a1\":0,\"a2\":0,\"a3\":0,\"a4\":0,\"a5\":0,\"a6\":0,\"a7\":0,\"a8\":0,\"a9\":0,"
       "\"b0\":0,\"b1\":0,\"b2\":0,\"b3\":0,\"b4\":0,\"b5\":0,\"b6\":0,\"b7\":0,\"b8\":0,\"a0\":0}",
+      "JSON: an object has a key twice" },
+    { "twice, and long", "{\"" TEXT64 "a\":1,\"b\":1,\"" TEXT64 "a\":1}",
       "JSON: an object has a key twice" },
     { "depth past the limit", DEEP63 "[[]]" SHUT63, "JSON: nested too deep at byte 64" },
 };
