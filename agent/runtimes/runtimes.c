@@ -37,17 +37,22 @@ struct process {
     UT_hash_handle hh;
 };
 
-struct function_key {
-    struct process_key process;
+/* What the walk saw of a function: the same in a process and in what it forked. */
+struct function_sight {
     uint64_t object;
-    uint32_t check, pad;
+    uint32_t check, runtime;
+};
+
+struct function_key {
+    struct function_sight sight;
+    uint64_t number; /* of the image that the process runs */
 };
 
 struct function {
     struct function_key key;
     void *data; /* owned; NULL: it was gone */
     uint32_t index;
-    UT_hash_handle hh;
+    UT_hash_handle hh, hh_sight;
 };
 
 struct runtimes {
@@ -57,6 +62,7 @@ struct runtimes {
     size_t n_looked;
     struct process *processes; /* by key */
     struct function *by_key;
+    struct function *by_sight; /* those that could be read, the first of each */
     struct function **functions;
     uint32_t n_functions;
     char versions[VERSIONS_MAX][VERSION_SIZE];
@@ -86,7 +92,7 @@ static void free_process(struct process *process)
 static void free_function(struct function *function)
 {
     if (function->data)
-        kinds[function->key.process.runtime]->release_function(function->data);
+        kinds[function->key.sight.runtime]->release_function(function->data);
     free(function->data);
     free(function);
 }
@@ -98,6 +104,7 @@ void runtimes_free(struct runtimes *r)
     if (!r)
         return;
     HASH_CLEAR(hh, r->by_key);
+    HASH_CLEAR(hh_sight, r->by_sight);
     for (uint32_t i = 0; i < r->n_functions; i++)
         free_function(r->functions[i]);
     HASH_ITER (hh, r->processes, process, next) {
@@ -282,47 +289,56 @@ bool runtimes_is_loop(struct runtimes *r, uint32_t image, uint64_t off)
     return false;
 }
 
-static struct function *add_function(struct runtimes *r, const struct function_key *key,
-                                     struct process *process)
+static bool read_function(struct function *function, struct process *process)
 {
-    const struct runtime_kind *kind = kinds[key->process.runtime];
-    struct function *function = mem_zalloc(sizeof(*function));
+    const struct function_sight *sight = &function->key.sight;
+    const struct runtime_kind *kind = kinds[sight->runtime];
+
+    if (!process || !process->data)
+        return false;
+    function->data = mem_zalloc(kind->function_size);
+    if (kind->read_function(process->pid, process->data, sight->object, sight->check,
+                            function->data))
+        return true;
+    free(function->data);
+    function->data = NULL;
+    return false;
+}
+
+/* Reads the function; one that is gone with its process may be known from the parent of that. */
+static struct function *add_function(struct runtimes *r, const struct function_key *key)
+{
+    struct process_key process = key_of(key->number, key->sight.runtime);
+    struct function *function = mem_zalloc(sizeof(*function)), *same;
     uint32_t n = r->n_functions;
 
     function->key = *key;
     function->index = n;
-    function->data = mem_zalloc(kind->function_size);
-    if (!process || !process->data ||
-        !kind->read_function(process->pid, process->data, key->object, key->check,
-                             function->data)) {
-        free(function->data);
-        function->data = NULL;
-    }
+    HASH_FIND(hh_sight, r->by_sight, &key->sight, sizeof(key->sight), same);
+    if (!read_function(function, find_process(r, &process)) && same)
+        function->index = same->index;
+    if (function->data && !same)
+        HASH_ADD(hh_sight, r->by_sight, key.sight, sizeof(key->sight), function);
     if ((n & (n - 1)) == 0)
         r->functions = mem_grow((void *)r->functions, n ? n * 2 : 1, sizeof(struct function *));
     r->functions[r->n_functions++] = function;
     HASH_ADD(hh, r->by_key, key, sizeof(function->key), function);
-    return function;
+    return r->functions[function->index];
 }
 
 bool runtimes_place(struct runtimes *r, uint64_t number, const struct runtime_frame *frame,
                     uint32_t *ret_function, uint32_t *ret_line)
 {
     uint32_t runtime = (uint32_t)(frame->object >> RUNTIME_OBJECT_BITS);
-    struct function_key key;
+    struct function_key key = { { runtime_frame_object(frame), frame->check, runtime }, number };
     struct function *function;
 
     if (runtime >= RUNTIME_COUNT)
         return false;
-    memset(&key, 0, sizeof(key));
-    key.process = key_of(number, runtime);
-    key.object = runtime_frame_object(frame);
-    key.check = frame->check;
     HASH_FIND(hh, r->by_key, &key, sizeof(key), function);
     if (!function && r->n_functions >= RUNTIMES_FUNCTIONS_MAX)
         return false;
-    if (!function)
-        function = add_function(r, &key, find_process(r, &key.process));
+    function = function ? r->functions[function->index] : add_function(r, &key);
 
     const struct runtime_kind *kind = kinds[runtime];
     bool is_hidden = function->data && kind->is_shown && !kind->is_shown(function->data);
@@ -355,9 +371,9 @@ char *runtimes_name(const struct runtimes *r, uint32_t function, uint32_t line, 
 
     *ret_known = f->data != NULL;
     if (f->data)
-        return kinds[f->key.process.runtime]->name(f->data, line);
-    return mem_printf("[%s+0x%llx]", languages[f->key.process.runtime],
-                      (unsigned long long)f->key.object);
+        return kinds[f->key.sight.runtime]->name(f->data, line);
+    return mem_printf("[%s+0x%llx]", languages[f->key.sight.runtime],
+                      (unsigned long long)f->key.sight.object);
 }
 
 const char *runtimes_version(const struct runtimes *r, size_t i)
