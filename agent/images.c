@@ -30,7 +30,7 @@ struct entry {
 struct images {
     struct entry *by_key;
     struct entry *all[IMAGES_MAX];
-    uint32_t n, left_out;
+    uint32_t n, left_out, debug_refused;
 };
 
 struct images *images_new(void)
@@ -141,8 +141,10 @@ const struct debug_file *images_debug(struct images *images, uint32_t index)
     struct image *image = &images->all[index]->image;
 
     if (!image->debug_was_checked && image->debug.fd >= 0 &&
-        !debug_file_check(&image->debug, &image->elf))
+        !debug_file_check(&image->debug, &image->elf)) {
         debug_file_close(&image->debug);
+        images->debug_refused++;
+    }
     image->debug_was_checked = true;
     return &image->debug;
 }
@@ -159,6 +161,11 @@ uint32_t images_unreadable(const struct images *images)
     for (uint32_t i = 0; i < images->n; i++)
         n += images->all[i]->image.fd < 0;
     return n;
+}
+
+uint32_t images_debug_refused(const struct images *images)
+{
+    return images->debug_refused;
 }
 
 uint32_t images_left_out(const struct images *images)

@@ -42,5 +42,6 @@ const struct image *images_get(const struct images *images, uint32_t index);
 const struct debug_file *images_debug(struct images *images, uint32_t index);
 uint32_t images_count(const struct images *images);
 
-uint32_t images_unreadable(const struct images *images); /* that could not be opened */
-uint32_t images_left_out(const struct images *images);   /* mappings, for want of IMAGES_MAX */
+uint32_t images_unreadable(const struct images *images);    /* that could not be opened */
+uint32_t images_left_out(const struct images *images);      /* mappings, for want of IMAGES_MAX */
+uint32_t images_debug_refused(const struct images *images); /* whose debug file has another CRC */

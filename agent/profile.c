@@ -292,6 +292,12 @@ struct flame *profile_finish(struct profile *p, struct result_profile *result)
     take_notes(p, result);
 
     struct names *names = names_resolve(p->stacks, p->images, p->processes, p->runtimes);
+    struct names_losses losses = names_losses(names);
+
+    result->notes[RESULT_NOTE_NAMES_MANGLED] = (int64_t)losses.mangled;
+    result->notes[RESULT_NOTE_INLINES_CUT] = (int64_t)losses.inlines_cut;
+    result->notes[RESULT_NOTE_DEBUG_REFUSED] = (int64_t)losses.debug_refused;
+
     struct flame *flame = graph_build(p->stacks, p->processes, names, p->runtimes, result);
 
     names_free(names);

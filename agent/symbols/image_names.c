@@ -7,6 +7,7 @@
 #include "lib/cleanup.h"
 #include "lib/mem.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* The files of one image, while its addresses are named. */
@@ -15,15 +16,20 @@ struct sources {
     size_t n;
     int mini_fd;
     struct elf_image mini;
+    bool is_spoilt; /* .gnu_debugdata */
 };
 
 static void add_mini_debug(const struct image *image, struct sources *sources)
 {
-    struct err ignored = { 0 };
+    struct err e = { 0 };
+    int fd = mini_debug_open(image->fd, &image->elf, &e);
 
-    sources->mini_fd = mini_debug_open(image->fd, &image->elf, &ignored);
-    if (sources->mini_fd >= 0 && elf_image_read(sources->mini_fd, &sources->mini, &ignored) == 0)
-        sources->files[sources->n++] = (struct elf_file){ sources->mini_fd, &sources->mini };
+    if (fd == -ENOENT)
+        return;
+    sources->mini_fd = fd;
+    sources->is_spoilt = fd < 0 || elf_image_read(fd, &sources->mini, &e) < 0;
+    if (!sources->is_spoilt)
+        sources->files[sources->n++] = (struct elf_file){ fd, &sources->mini };
 }
 
 static void sources_open(const struct image *image, const struct debug_file *debug,
@@ -46,7 +52,7 @@ static void sources_close(struct sources *sources)
         (void)close(sources->mini_fd);
 }
 
-static void find_symbols(const struct image *image, const struct debug_file *debug,
+static bool find_symbols(const struct image *image, const struct debug_file *debug,
                          struct name_query *queries, size_t n)
 {
     _cleanup_free_ struct elf_query *symbols = mem_array(n, sizeof(*symbols));
@@ -67,14 +73,15 @@ static void find_symbols(const struct image *image, const struct debug_file *deb
             name_chain_add(&queries[i].chain, name, image->elf.has_go ? FLAME_GO : FLAME_NATIVE);
         }
     }
+    return !sources.is_spoilt;
 }
 
-void image_names_find(const struct image *image, const struct debug_file *debug,
+bool image_names_find(const struct image *image, const struct debug_file *debug,
                       struct name_query *queries, size_t n_queries)
 {
     if (image->fd < 0)
-        return;
+        return true;
     if (image->elf.has_go || image->elf.n_sections == 0)
         go_names_find(image->fd, queries, n_queries);
-    find_symbols(image, debug, queries, n_queries);
+    return find_symbols(image, debug, queries, n_queries);
 }

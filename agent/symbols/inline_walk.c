@@ -9,8 +9,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { DEPTH_MAX = 128 };
+enum { DEPTH_MAX = 128, PAGE = 4096 };
 
 /* What was found at one address so far. */
 struct chain {
@@ -139,7 +140,8 @@ static void visit_children(struct walk *w, const struct set *unit, const struct 
     while (dwarf_siblingof(&die, &die) == 0);
 }
 
-static void visit_unit(struct walk *w, const struct set *all, Dwarf_Die *unit,
+/* False: no query is in it. */
+static bool visit_unit(struct walk *w, const struct set *all, Dwarf_Die *unit,
                        inline_found_fn found, void *arg)
 {
     struct set set = covered(w, all, unit);
@@ -154,6 +156,17 @@ static void visit_unit(struct walk *w, const struct set *all, Dwarf_Die *unit,
         chain->n = 0;
     }
     free(set.indices);
+    return set.n > 0;
+}
+
+/* What was read of the mapped file need not stay in memory. */
+static void let_go(Dwarf *dwarf)
+{
+    size_t size = 0;
+    char *file = elf_rawfile(dwarf_getelf(dwarf), &size);
+
+    if (file && (uintptr_t)file % PAGE == 0) /* it was mapped, then */
+        (void)madvise(file, size, MADV_DONTNEED);
 }
 
 void inline_walk(int fd, int alt_fd, const struct inline_query *queries, size_t n_queries,
@@ -172,8 +185,8 @@ void inline_walk(int fd, int alt_fd, const struct inline_query *queries, size_t 
     if (alt)
         dwarf_setalt(dwarf, alt);
     while (dwarf && dwarf_get_units(dwarf, unit, &unit, NULL, &kind, &die, NULL) == 0) {
-        if (kind == DW_UT_compile)
-            visit_unit(&w, &all, &die, found, arg);
+        if (kind == DW_UT_compile && visit_unit(&w, &all, &die, found, arg))
+            let_go(dwarf);
     }
     (void)dwarf_end(dwarf);
     (void)dwarf_end(alt);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FILE_END (UINT32_MAX - 1) /* the number of the answer that ends a file */
+
 void inline_files_add(struct inline_files *files, const struct inline_file *file)
 {
     files->files = mem_grow(files->files, files->n + 1, sizeof(*files->files));
@@ -50,6 +52,7 @@ static void work(void *arg, int out)
         const struct inline_file *file = &files->files[i];
 
         inline_walk(file->fd, file->alt_fd, file->queries, file->n_queries, answer, &out);
+        sandbox_answer(out, FILE_END, NULL, 0);
     }
 }
 
@@ -94,15 +97,16 @@ void inlines_add(struct name_chain *chain, const unsigned char *bytes, size_t le
     }
 }
 
-bool inlines_collect(struct sandbox *sandbox, struct name_chain *chains, size_t n_chains)
+size_t inlines_collect(struct sandbox *sandbox, struct name_chain *chains, size_t n_chains)
 {
     struct sandbox_answer answer;
+    size_t n_files = 0;
 
-    if (sandbox->pid == 0)
-        return true;
-    while (sandbox_next(sandbox, &answer)) {
+    while (sandbox->pid > 0 && sandbox_next(sandbox, &answer)) {
         if (answer.number < n_chains)
             inlines_add(&chains[answer.number], answer.bytes, answer.len);
+        n_files += answer.number == FILE_END;
     }
-    return sandbox_close(sandbox);
+    (void)sandbox_close(sandbox);
+    return n_files;
 }

@@ -13,7 +13,6 @@
 #include "agent/symbols/name_chain.h"
 #include "lib/err.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 enum { INLINES_CPU_MS = 250, INLINES_DEADLINE_MS = 3000, INLINES_MEMORY = 64 << 20 };
@@ -37,8 +36,8 @@ void inline_files_release(struct inline_files *files);
 int inlines_start(const struct inline_files *files, struct sandbox *ret_sandbox,
                   struct err *e) WARN_UNUSED;
 
-/* Ends the sandbox. False: it did not get through all files. */
-bool inlines_collect(struct sandbox *sandbox, struct name_chain *chains, size_t n_chains);
+/* Ends the sandbox. How many files it got through. */
+size_t inlines_collect(struct sandbox *sandbox, struct name_chain *chains, size_t n_chains);
 
 /* One answer: NUL-terminated names, the function's own first, which is used where no symbol names
  * it. */

@@ -24,8 +24,7 @@ struct item {
 struct names {
     struct name_chain *chains; /* by the number of the place */
     uint32_t n;
-    bool has_all_inlines;
-    size_t n_mangled; /* left so, for the demangler failed on them */
+    struct names_losses losses;
 };
 
 static int compare_items(const void *a, const void *b)
@@ -101,15 +100,17 @@ static void name_kernel(const struct item *items, size_t n, struct name_chain *c
     }
 }
 
-static void name_image(const struct image *image, const struct debug_file *debug,
-                       bool is_interpreter, const struct item *items, size_t n,
-                       struct name_chain *chains)
+static void name_image(struct images *images, bool is_interpreter, const struct item *items,
+                       size_t n, struct names *names)
 {
+    const struct image *image = images_get(images, items->place.owner);
+    struct name_chain *chains = names->chains;
     _cleanup_free_ struct name_query *queries = mem_array(n, sizeof(*queries));
 
     for (size_t i = 0; i < n; i++)
         queries[i].vaddr = items[i].addr;
-    image_names_find(image, debug, queries, n);
+    if (!image_names_find(image, images_debug(images, items->place.owner), queries, n))
+        names->losses.debug_refused++;
     for (size_t i = 0; i < n; i++) {
         struct name_chain *chain = &chains[items[i].number];
 
@@ -233,8 +234,9 @@ static void add_inline_file(struct images *images, const struct item *items, uin
 
 static void name_owner(const struct item *items, size_t n, struct images *images,
                        const struct processes *processes, const struct runtimes *runtimes,
-                       struct name_chain *chains)
+                       struct names *names)
 {
+    struct name_chain *chains = names->chains;
     uint32_t owner = items->place.owner;
 
     switch ((enum place_space)items->place.space) {
@@ -242,8 +244,7 @@ static void name_owner(const struct item *items, size_t n, struct images *images
         name_kernel(items, n, chains);
         break;
     case PLACE_IMAGE:
-        name_image(images_get(images, owner), images_debug(images, owner),
-                   runtimes_has_image(runtimes, owner), items, n, chains);
+        name_image(images, runtimes_has_image(runtimes, owner), items, n, names);
         break;
     case PLACE_RUNTIME:
         name_runtime(runtimes, items, n, chains);
@@ -276,13 +277,17 @@ struct names *names_resolve(const struct stacks *stacks, struct images *images,
         if (items[from].place.space == PLACE_IMAGE)
             add_inline_file(images, items + from, owner_end(items, from, n) - from, &files);
     }
-    bool started = inlines_start(&files, &inlines, &ignored) == 0;
+    if (inlines_start(&files, &inlines, &ignored) < 0)
+        inlines = (struct sandbox){ 0 }; /* all files count as cut */
     for (uint32_t from = 0, to; from < n; from = to) {
         to = owner_end(items, from, n);
-        name_owner(items + from, to - from, images, processes, runtimes, names->chains);
+        name_owner(items + from, to - from, images, processes, runtimes, names);
     }
-    names->has_all_inlines = inlines_collect(&inlines, names->chains, n) && started;
-    names->n_mangled = demangle_names(names->chains, n);
+    size_t n_files = inlines_collect(&inlines, names->chains, n);
+
+    names->losses.inlines_cut = files.n - (n_files < files.n ? n_files : files.n);
+    names->losses.mangled = demangle_names(names->chains, n);
+    names->losses.debug_refused += images_debug_refused(images);
     inline_files_release(&files);
     return names;
 }
@@ -291,6 +296,11 @@ const struct name_chain *names_at(const struct names *names, uint32_t place)
 {
     assert(place < names->n);
     return &names->chains[place];
+}
+
+struct names_losses names_losses(const struct names *names)
+{
+    return names->losses;
 }
 
 void names_free(struct names *names)

@@ -15,9 +15,17 @@
 #include "agent/stacks.h"
 #include "agent/symbols/name_chain.h"
 
+/* What is missing among the names of a run. */
+struct names_losses {
+    size_t mangled;       /* distinct names that the demangler did not finish */
+    size_t inlines_cut;   /* files whose inlined functions are not all found */
+    size_t debug_refused; /* debug files that are not the image's, or were not to be read */
+};
+
 struct names;
 struct names *names_resolve(const struct stacks *stacks, struct images *images,
                             const struct processes *processes, const struct runtimes *runtimes);
+struct names_losses names_losses(const struct names *names);
 void names_free(struct names *names); /* NULL is fine */
 
 /* Of a place, by its number; never empty. Borrowed. */

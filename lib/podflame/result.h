@@ -75,7 +75,10 @@ const char *result_reason_name(enum result_reason reason);
     X(MAPS_CUT, "mapsCut", "memory map", "read in part: too many mappings")                        \
     X(TABLES_FULL, "unwindTablesFull", "file or process", "without room in the unwind tables")     \
     X(IMAGES_UNREADABLE, "filesUnreadable", "file", "of the target that could not be opened")      \
-    X(IMAGES_LEFT_OUT, "filesLeftOut", "mapping", "of files beyond the number that are kept open")
+    X(IMAGES_LEFT_OUT, "filesLeftOut", "mapping", "of files beyond the number that are kept open") \
+    X(DEBUG_REFUSED, "debugFilesRefused", "debug file", "spoilt, or of another program")           \
+    X(INLINES_CUT, "inlinedCut", "file", "whose inlined functions are not all shown")              \
+    X(NAMES_MANGLED, "namesMangled", "name", "left as the linker has it")
 
 enum result_note {
 #define X(id, name, unit, text) RESULT_NOTE_##id,
