@@ -48,11 +48,11 @@ def command(name):
 class Program:
     """One run of a program, on one core: for so many rounds, or until its truth is asked for."""
 
-    def __init__(self, name, core, rounds=0):
+    def __init__(self, name, core, rounds=0, round_ms=25):
         self.output = tempfile.TemporaryFile("w+")
         how = ["rounds", str(rounds)] if rounds else ["until-eof"]
         self.process = subprocess.Popen(command(name) + how, stdin=subprocess.PIPE, stdout=self.output, stderr=subprocess.DEVNULL,
-                                        preexec_fn=lambda: place({core}))
+                                        env={**os.environ, "TRUTH_ROUND_MS": str(round_ms)}, preexec_fn=lambda: place({core}))
         self.pid = self.process.pid
 
     def truth(self):

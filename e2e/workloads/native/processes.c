@@ -11,7 +11,7 @@
 
 #include "truth.h"
 
-enum { N_WORKERS = 4, ROUNDS_OF_CHILD = 6 }; /* about 150 ms */
+enum { N_WORKERS = 4, CHILD_MS = 150 };
 
 /* A part, and what it calls. */
 #define PART(NAME)                                                                                 \
@@ -101,15 +101,16 @@ DISTINCT static int prefork(void)
 
 DISTINCT static void child(uint64_t seed)
 {
-    for (int i = 0; i < ROUNDS_OF_CHILD; i++)
-        truth_round(child_parts, 0, N_CHILD_PARTS, &seed);
+    truth_round(child_parts, 0, N_CHILD_PARTS, &seed);
+    stay();
 }
 
 DISTINCT static int parent(bool execs)
 {
     char seed[24];
 
-    for (uint64_t n = 0; truth_goes_on(n * ROUNDS_OF_CHILD); n++) {
+    truth->percent = CHILD_MS * TRUTH_STEPS_PER_MS / 100;
+    for (uint64_t n = 0; truth_goes_on(n); n++) {
         const pid_t pid = fork();
 
         if (pid < 0)

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	percent      = 200000 // steps of spin: a hundredth of a round
+	stepsPerMs   = 800000 // of spin
 	nWorkers     = 4
 	clockProcess = 2
 	clockThread  = 3
@@ -205,10 +205,14 @@ var parts = []*part{
 
 //go:noinline
 func work(goesOn func(round uint64) bool, seed uint64) {
+	roundMs, err := strconv.ParseUint(os.Getenv("TRUTH_ROUND_MS"), 10, 32)
+	if err != nil {
+		roundMs = 25
+	}
 	runtime.LockOSThread() // so that the thread's clock is this goroutine's
 	for round := uint64(0); goesOn(round); round++ {
 		seed = seed*6364136223846793005 + 1442695040888963407
-		steps := uint64(percent) * (768 + seed>>55) / 1024
+		steps := roundMs * stepsPerMs / 100 * (768 + seed>>55) / 1024
 		for _, p := range parts {
 			before := cpuNs(clockThread)
 			p.run(steps * p.percent)

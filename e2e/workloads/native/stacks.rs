@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-const PERCENT: u64 = 200_000; // steps of spin: a hundredth of a round
+const STEPS_PER_MS: u64 = 800_000; // of spin
 const N_THREADS: u64 = 2;
 
 #[repr(C)]
@@ -200,11 +200,12 @@ impl Plan {
 
 #[inline(never)]
 fn work(plan: &Plan, mut seed: u64) {
+    let round_ms = std::env::var("TRUTH_ROUND_MS").ok().and_then(|ms| ms.parse().ok()).unwrap_or(25u64);
     let mut round = 0;
 
     while plan.goes_on(round) {
         seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        let percent = PERCENT * (768 + (seed >> 55)) / 1024;
+        let percent = round_ms * STEPS_PER_MS / 100 * (768 + (seed >> 55)) / 1024;
         for part in &PARTS {
             let before = cpu_ns(3);
 

@@ -7,8 +7,9 @@
  *
  * A program is a table of parts. Each round calls every part for its percent of the round, and the
  * thread's own CPU clock is read before and after: what it showed is the truth, printed at the end
- * as one JSON object on stdout. A round takes about 25 ms; its length is drawn at random, so that
- * no sampling period falls in step with it.
+ * as one JSON object on stdout. A round takes about TRUTH_ROUND_MS (environment; 25) of CPU; its
+ * length is drawn at random, so that no sampling period falls in step with it. Chance matters least
+ * when a round is much longer than the time between two samples.
  *
  * The counters are in shared memory: threads and forked children add to the same ones, and so do
  * children after an exec, which inherit the descriptor. For C and C++.
@@ -35,10 +36,9 @@
 #endif
 #define MAYBE_UNUSED __attribute__((unused))
 
-#define TRUTH_PERCENT                                                                              \
-    200000 /* steps of spin(): about a quarter of a millisecond; no result depends on it */
-#define TRUTH_PARTS_MAX 80
-#define TRUTH_FD        99 /* of the counters, in children after an exec */
+#define TRUTH_STEPS_PER_MS 800000 /* of spin(), about; no result depends on it */
+#define TRUTH_PARTS_MAX    80
+#define TRUTH_FD           99 /* of the counters, in children after an exec */
 
 struct truth_part {
     const char *name; /* of the function whose share is told: run() itself, or one below it */
@@ -51,6 +51,7 @@ struct truth_part {
 struct truth {
     uint64_t cpu_ns[TRUTH_PARTS_MAX];
     uint64_t wanted_rounds; /* 0: until stdin ends */
+    uint64_t percent;       /* of a round, in steps of spin() */
     double begin;           /* on CLOCK_MONOTONIC, in seconds */
 };
 
@@ -117,7 +118,7 @@ static inline bool truth_goes_on(uint64_t n_rounds)
 MAYBE_UNUSED DISTINCT static void truth_round(const struct truth_part *parts, size_t first,
                                               size_t n, uint64_t *seed)
 {
-    const uint64_t percent = truth_vary(TRUTH_PERCENT, seed);
+    const uint64_t percent = truth_vary(truth->percent, seed);
 
     for (size_t i = first; i < first + n; i++) {
         const uint64_t before = truth_thread_ns();
@@ -133,6 +134,7 @@ MAYBE_UNUSED static void truth_open(int argc, char **argv)
     const char *how = argc > 1 ? argv[1] : "";
     const uint64_t n_rounds =
         argc == 3 && strcmp(how, "rounds") == 0 ? strtoull(argv[2], NULL, 10) : 0;
+    const char *round_ms = getenv("TRUTH_ROUND_MS");
     const int fd = memfd_create("truth", 0);
 
     if (n_rounds == 0 && (argc != 2 || strcmp(how, "until-eof") != 0)) {
@@ -148,6 +150,7 @@ MAYBE_UNUSED static void truth_open(int argc, char **argv)
         exit(1);
     truth->begin = truth_clock(CLOCK_MONOTONIC);
     truth->wanted_rounds = n_rounds;
+    truth->percent = (round_ms ? strtoull(round_ms, NULL, 10) : 25) * TRUTH_STEPS_PER_MS / 100;
 }
 
 /* In a child after an exec: the counters of its parent. */
