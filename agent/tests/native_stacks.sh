@@ -8,9 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
 # What does not hold yet, as WORKLOAD:COLUMN of the table, or WORKLOAD:* where what fails depends on chance. Each must fail:
 # take out what holds.
-not_yet=(
-    'c-musl:*' 'c-musl-shared:*' # functions that nothing describes
-)
+not_yet=()
 # What fails on a busy machine and holds on a quiet one, so that it may do either.
 not_always=(
     'execing:truncated' # the first samples of a new program, when the agent gets no CPU in time

@@ -8,8 +8,10 @@ import os
 import re
 
 UNKNOWN = re.compile(r"^(\[.*\+0x[0-9a-f]+\]|\[unknown\].*|\[kernel\]|0x[0-9a-f]+)$")
-LIBC = re.compile(r"^\[(libc\.so|ld-linux)[^;]*\+0x[0-9a-f]+\]$")
-LIBC_IS_NAMED = os.path.isdir("/usr/lib/debug/.build-id")  # else there is nothing that names its local functions
+# What calls main() and threads has no name in a C library without its debug file. For glibc there is a package of it, not for musl.
+GLIBC = re.compile(r"^\[(libc\.so\.6|ld-linux)[^;]*\+0x[0-9a-f]+\]$")
+MUSL = re.compile(r"^\[libc\.so\+0x[0-9a-f]+\]$")
+GLIBC_IS_NAMED = os.path.isdir("/usr/lib/debug/.build-id")
 TRUNCATED = re.compile(r"^\[truncated")
 
 # Where a thread begins: all that is before it belongs to the kernel or the C library.
@@ -88,6 +90,10 @@ def read(text):
     return stacks
 
 
+def is_unknown(frame):
+    return bool(UNKNOWN.match(frame)) and not MUSL.match(frame) and (GLIBC_IS_NAMED or not GLIBC.match(frame))
+
+
 def percent(part, whole):
     return 100.0 * part / whole if whole else 0.0
 
@@ -111,9 +117,9 @@ def judge(text, truth, few=30):
                 part["whole"] += n * bool(part["chain"].search(joined))
         distinct = [f for i, f in enumerate(frames) if i == 0 or frames[i - 1] != f]
         frames_seen += n * len(distinct)
-        unknown += n * sum(bool(UNKNOWN.match(f)) and (LIBC_IS_NAMED or not LIBC.match(f)) for f in distinct)
+        unknown += n * sum(is_unknown(f) for f in distinct)
         marked = next((f for f in frames[:3] if TRUNCATED.match(f)), None)
-        roots = [f for f in plain[:2] if f in ROOTS or LIBC.match(f)]
+        roots = [f for f in plain[:2] if f in ROOTS or GLIBC.match(f) or MUSL.match(f)]
         if marked or not (roots or NO_MEMORY & have):
             truncated += n
             why = marked or "begins at " + (plain[0] if plain else "nothing")
