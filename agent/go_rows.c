@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/go_rows.h"
 
+#include "agent/go_goroutine.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +20,8 @@ enum manner {
     BY_POINTER,  /* by the frame pointer, which may lead to another stack */
     INTERRUPTED, /* by size; the runtime made it look as if the interrupted code had called it */
     BY_SIGNAL,   /* the trampoline that signal handlers return to */
+    LEAVES,      /* as BY_POINTER, and where there is none by what the runtime wrote down */
+    GROWS,       /* by what the runtime wrote down about the goroutine */
     AT_BOTTOM,   /* there is none */
 };
 
@@ -27,8 +31,8 @@ static const struct {
 } specials[] = {
     { "runtime.goexit", AT_BOTTOM },         { "runtime.mstart", AT_BOTTOM },
     { "runtime.rt0_go", AT_BOTTOM },         { "runtime.mcall", AT_BOTTOM },
-    { "runtime.morestack", AT_BOTTOM },      { "runtime.switchToCrashStack0", AT_BOTTOM },
-    { "runtime.systemstack", BY_POINTER },   { "runtime.asmcgocall", BY_POINTER },
+    { "runtime.morestack", GROWS },          { "runtime.switchToCrashStack0", AT_BOTTOM },
+    { "runtime.systemstack", LEAVES },       { "runtime.asmcgocall", BY_POINTER },
     { "runtime.cgocallback", BY_POINTER },   { "runtime.nanotime1", BY_POINTER },
     { "runtime.walltime1", BY_POINTER },     { "time.now", BY_POINTER },
     { "runtime.asyncPreempt", INTERRUPTED }, { "runtime.sigpanic", INTERRUPTED },
@@ -43,6 +47,8 @@ struct emit {
     struct unwind_rules *rules;
     struct eh_table table;
     uint32_t steps_left;
+    size_t
+        n_left; /* rows, of which the last one waits for the rule of the goroutine; 0: none does */
 };
 
 /* Other functions that write the stack pointer have the flag since 1.17. */
@@ -100,7 +106,7 @@ static const struct unwind_rule rule_of_pointer = {
 };
 
 /* Up to 1.20, those that switch stacks have no frame; the pointer is their caller's then, and that
- * one is left out. */
+ * one is left out, where nothing better is known. */
 static bool has_frame(struct emit *e, const struct go_function *function)
 {
     struct go_values values;
@@ -117,7 +123,8 @@ static bool has_frame(struct emit *e, const struct go_function *function)
 static void emit_sizes(struct emit *e, const struct go_function *function, enum manner manner)
 {
     static const struct unwind_rule none = { .cfa = UNWIND_CFA_NONE };
-    bool by_pointer = manner == BY_POINTER, is_framed = by_pointer && has_frame(e, function);
+    bool by_pointer = manner == BY_POINTER || manner == LEAVES;
+    bool is_framed = by_pointer && has_frame(e, function);
     struct go_values values;
 
     go_values_start(e->go, function, function->sp_values, &values);
@@ -131,8 +138,21 @@ static void emit_sizes(struct emit *e, const struct go_function *function, enum 
             rule.flags = UNWIND_RULE_INTERRUPTED;
         emit_row(e, function->start + values.from, &rule);
     }
+    if (manner == LEAVES && !is_framed)
+        e->n_left = e->table.n_rows;
     if (values.to < values.size)
         emit_row(e, function->start + values.to, &none);
+}
+
+/* The function that grows stacks; its code tells what the one before it, that leaves them, needs.
+ */
+static void emit_goroutine(struct emit *e, const struct go_function *function)
+{
+    struct unwind_rule rule = go_goroutine_rule(e->go, function);
+
+    if (e->n_left > 0 && rule.cfa == UNWIND_CFA_GOROUTINE)
+        e->table.rows[e->n_left - 1].rule = unwind_rules_number(e->rules, &rule);
+    emit_row(e, function->start, &rule);
 }
 
 static void emit_function(struct emit *e, const struct go_function *function)
@@ -142,7 +162,9 @@ static void emit_function(struct emit *e, const struct go_function *function)
     enum manner manner = manner_of(e->go, function);
 
     e->table.n_functions++;
-    if (manner == AT_BOTTOM)
+    if (manner == GROWS)
+        emit_goroutine(e, function);
+    else if (manner == AT_BOTTOM)
         emit_row(e, function->start, &end);
     else if (manner == BY_SIGNAL) /* it is returned to, not called: what is looked up is before */
         emit_row(e, function->start - 1, &signal);
@@ -166,7 +188,7 @@ static void emit_old(struct emit *e, const struct eh_table *old, uint64_t from, 
 void go_rows_add(struct go_table *go, struct eh_range range, size_t max_rows,
                  struct unwind_rules *rules, struct eh_table *table)
 {
-    struct emit e = { go, range, max_rows, rules, *table, STEPS_MAX };
+    struct emit e = { go, range, max_rows, rules, *table, STEPS_MAX, 0 };
     struct go_function function;
     uint64_t end = range.start;
 

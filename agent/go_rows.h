@@ -4,8 +4,8 @@
  *
  * The table knows the size of the frame at each instruction, so a leaf, a prologue and an epilogue
  * are as exact as any code. Functions that go from one stack to another (runtime/asm_amd64.s) keep
- * the frame pointer of the stack they left; where they keep nothing, Go's own tracebacks end too,
- * and so do the rows: at the scheduler's, which runs no goroutine.
+ * the frame pointer of the stack they left, or write down where it is; where they do neither, Go's
+ * own tracebacks end too, and so do the rows: at the scheduler's, which runs no goroutine.
  */
 #pragma once
 

@@ -181,6 +181,7 @@ static __always_inline bool unwind_enter(struct bpf_perf_event_data *ctx, struct
     if ((regs->cs & 0xffff) != USER64_CS)
         return false; /* a kernel thread, or 32-bit code */
     w->pc = regs->ip;
+    w->thread = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), thread.fsbase);
     w->regs[0] = regs->ax;
     w->regs[1] = regs->dx;
     w->regs[2] = regs->cx;

@@ -43,6 +43,7 @@ struct unwind_scan {
 /* One stack on its way to the root. */
 struct unwind_walk {
     __u64 pc, sp, bp;
+    __u64 thread;            /* the thread pointer */
     __u64 regs[UNWIND_REGS]; /* by DWARF's numbers, as the thread was interrupted */
     __u64 signal_frame;      /* that has them instead; 0: none */
     struct unwind_space space;
@@ -227,6 +228,35 @@ static __always_inline __u8 unwind_by_rule(struct unwind_walk *w, const struct u
     return pc ? UNWIND_CONTINUE : RECORD_STOP_END;
 }
 
+/* runtime/runtime2.go, the same from Go 1.16 to 1.27: g.m, g.sched.sp, g.sched.pc. */
+enum { UNWIND_G_M = 0x30, UNWIND_G_SP = 0x38, UNWIND_G_PC = 0x40 };
+
+/* The scheduler may have taken the goroutine off the thread: then nobody called what runs there. */
+static __always_inline __u8 unwind_by_goroutine(struct unwind_walk *w,
+                                                const struct unwind_rule *rule)
+{
+    __u64 g, m, running, pc, sp, bp = w->bp;
+
+    if (!unwind_read(w, w->thread + (__u64)(__s64)rule->cfa_off, &g) ||
+        !unwind_read(w, g + UNWIND_G_M, &m) ||
+        !unwind_read(w, m + (__u64)(__s64)rule->deref_off, &running) || running == 0)
+        return RECORD_STOP_END;
+    if (running == g) { /* still on its stack */
+        if (!unwind_read(w, w->sp, &pc))
+            return RECORD_STOP_NO_READ;
+        sp = w->sp + 8;
+    } else if (!unwind_read(w, running + UNWIND_G_SP, &sp) ||
+               !unwind_read(w, running + UNWIND_G_PC, &pc) ||
+               !unwind_read(w, running + (__u64)(__s64)rule->bp_off, &bp)) {
+        return RECORD_STOP_NO_READ;
+    }
+    w->pc = pc;
+    w->sp = sp;
+    w->bp = bp;
+    w->is_exact = w->has_regs = 0;
+    return pc && sp ? UNWIND_CONTINUE : RECORD_STOP_END;
+}
+
 /*
  * Notes the frame in *ret_pc and goes to its caller, or sets w->stop. Where the caller is searched
  * for, that takes more steps, which note nothing: w->n tells. But for the first frame it is
@@ -266,6 +296,8 @@ static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
         w->stop = RECORD_STOP_END;
     else if (cfa == UNWIND_CFA_UNKNOWN)
         w->stop = RECORD_STOP_NO_RULE;
+    else if (cfa == UNWIND_CFA_GOROUTINE)
+        w->stop = unwind_by_goroutine(w, rule);
     else if (cfa == UNWIND_CFA_NONE || !rule)
         w->stop = unwind_without_rule(w, m->flags);
     else

@@ -20,6 +20,9 @@ enum unwind_cfa {
     UNWIND_CFA_SIGNAL,  /* a signal's trampoline: the registers are in the frame that rsp points to
                          */
     UNWIND_CFA_UNKNOWN, /* described, in a way that is not understood */
+    UNWIND_CFA_GOROUTINE, /* the thread left the stack of a goroutine, which Go's "g" describes: it
+                           * is at the thread pointer + cfa_off, the running one in m + deref_off,
+                           * its frame pointer in g + bp_off */
 };
 
 /* Where the caller's frame pointer is. */

@@ -76,6 +76,7 @@ walks "inlined functions" 'main[.]leaf;' "${begin}main[.]callsInlined;main[.]inl
 walks "900 calls deep" 'main[.]leaf;' "${begin}$(printf 'main[.]descend;%.0s' {1..901})main[.]leaf;" "$work/plain" recursion
 walks "many goroutines" 'main[.]leaf;' 'runtime[.]goexit;([^;]*;)+main[.]forever;[^;]*;main[.]chainOuter;main[.]chainInner;main[.]leaf;' "$work/plain" goroutines
 walks "the collector's workers" 'runtime[.]gcDrain;' '^[^;]*;runtime[.]goexit;([^;]*;)+runtime[.]systemstack;([^;]*;)+runtime[.]gcDrain;' "$work/plain" gc
+walks "stacks that grow" 'runtime[.]copystack;' '^[^;]*;runtime[.]goexit;([^;]*;)+main[.]descend;runtime[.]morestack(_noctxt)?;runtime[.]newstack;runtime[.]copystack;' "$work/plain" growth
 walks "system calls" 'syscall[.](Raw)?Syscall' "${begin}syscall[.]" "$work/plain" syscall
 walks "the clock, in the vdso" 'clock_gettime;' "${begin}time[.]Now;(.*;)?time[.]now;[^;]*clock_gettime;" "$work/plain" clock
 walks "a signal's handler" 'runtime[.]sigtramp;' '^[^;]*;runtime[.](goexit|mstart|mcall);.*;runtime[.]sigreturn[^;]*;runtime[.]sigtramp;' "$work/plain" signals

@@ -84,6 +84,11 @@ var works = map[string]func(){
 	"gc":        func() { sink += uint64(len(fmt.Sprint(grow(14) != nil))) },
 	"syscall":   func() { _, _ = syscall.Getppid(), syscall.Kill(os.Getpid(), 0) },
 	"clock":     func() { sink += uint64(time.Now().UnixNano()) },
+	"growth": func() { // of the stacks of goroutines that live shortly
+		done := make(chan uint64)
+		go func() { done <- descend(900, 1) }()
+		sink += <-done
+	},
 	"closure": func() {
 		n := uint64(20000)
 		func() { sink += leaf(n) + chainOuter(10) }()

@@ -8,6 +8,7 @@
  *   text + 0x60  runtime.systemstack           goes to another stack
  *   text + 0x80  runtime.sigreturn__sigaction  where signal handlers return to
  *   text + 0xa0  c_function                    C code, which the linker lists too
+ *   text + 0xc0  runtime.morestack             with the code that saves a goroutine's registers
  */
 #pragma once
 
@@ -21,11 +22,11 @@
 
 enum {
     SMALL_GO_TEXT = 0x401000,
-    SMALL_GO_TEXT_SIZE = 0xc0,
+    SMALL_GO_TEXT_SIZE = 0x140,
     SMALL_GO_TABLE = 0x402000,
     SMALL_GO_TABLE_SIZE = 0x600,
     SMALL_GO_MODULE = 0x404000,
-    SMALL_GO_FUNCTIONS = 5,
+    SMALL_GO_FUNCTIONS = 6,
 };
 
 struct small_go {
@@ -33,6 +34,7 @@ struct small_go {
     Elf64_Phdr segments[3];
     uint8_t table[SMALL_GO_TABLE_SIZE];
     uint64_t module[64];
+    uint8_t code[SMALL_GO_TEXT_SIZE];
 };
 
 /* Bytes that are appended to. */
@@ -73,6 +75,7 @@ static const struct {
     { "runtime.systemstack", 0x60, 2, "\x02\x01\x10\x1f", false },     /* 0 for 1, 8 for 31 */
     { "runtime.sigreturn__sigaction", 0x80, 0, "\x02\x20", false },    /* 0 */
     { "c_function", 0xa0, 0, NULL, false },
+    { "runtime.morestack", 0xc0, 2, "\x02\x80\x01", false }, /* 0 */
 };
 
 /* Where things are in the table. */
@@ -166,6 +169,21 @@ static inline void small_go_put_tree(struct small_go_at *at, enum go_format form
     }
 }
 
+/* As the toolchain has it: of an old program, of a PIE, of a program of today. */
+static inline void small_go_put_code(uint8_t *code, enum go_format format)
+{
+    static const uint8_t by_thread[] = { 0x64, 0x48, 0x8b, 0x3c, 0x25, 0xf8, 0xff, 0xff, 0xff };
+    static const uint8_t by_number[] = { 0x48, 0xc7, 0xc1, 0xf8, 0xff, 0xff, 0xff };
+    static const uint8_t save_old[] = { 0x48, 0x89, 0x6e, 0x68 },
+                         save[] = { 0x48, 0x89, 0x6f, 0x60 };
+
+    if (format == GO_1_18)
+        memcpy(code + 0xc0, by_number, sizeof(by_number));
+    else
+        memcpy(code + 0xc0, by_thread, sizeof(by_thread));
+    memcpy(code + 0xc0 + 0x1e, format == GO_1_20 ? save : save_old, sizeof(save));
+}
+
 static inline void small_go_make(enum go_format format, struct small_go *ret)
 {
     static const uint32_t magics[] = { 0xfffffffa, 0xfffffff0, 0xfffffff1 };
@@ -184,6 +202,7 @@ static inline void small_go_make(enum go_format format, struct small_go *ret)
                                           .e_phnum = 3 } };
     ret->segments[0] = (Elf64_Phdr){ .p_type = PT_LOAD,
                                      .p_flags = PF_R | PF_X,
+                                     .p_offset = offsetof(struct small_go, code),
                                      .p_vaddr = SMALL_GO_TEXT,
                                      .p_filesz = SMALL_GO_TEXT_SIZE };
     ret->segments[1] = (Elf64_Phdr){ .p_type = PT_LOAD,
@@ -196,6 +215,7 @@ static inline void small_go_make(enum go_format format, struct small_go *ret)
                                      .p_offset = offsetof(struct small_go, module),
                                      .p_vaddr = SMALL_GO_MODULE,
                                      .p_filesz = sizeof(ret->module) };
+    small_go_put_code(ret->code, format);
     small_go_put_texts(&at, &p);
     small_go_put_functions(&at, format, &p);
     assert(at.n < p.tree);

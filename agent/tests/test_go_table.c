@@ -52,7 +52,8 @@ static void names_what_is_called_and_inlined(void **state)
         { 0x40, "main.outer[...] < main.inlined (inlined) < main.innermost (inlined)" },
         { 0x50, "main.outer[...]" },
         { 0xbf, "c_function" },
-        { 0xc0, "" },
+        { 0xc0, "runtime.morestack" },
+        { 0x140, "" },
         { UINT64_MAX, "" },
     };
     enum { CASES = sizeof(cases) / sizeof(cases[0]) };
@@ -101,6 +102,11 @@ static void knows_frames(void **state)
         { 0x7f, { .cfa = UNWIND_CFA_SIGNAL } },
         { 0xa0, { .cfa = UNWIND_CFA_NONE } },
     };
+    static const struct unwind_rule goroutines[GO_FORMAT_COUNT] = {
+        { .cfa = UNWIND_CFA_GOROUTINE, .cfa_off = -8, .deref_off = 0xc0, .bp_off = 0x68 },
+        { .cfa = UNWIND_CFA_GOROUTINE, .cfa_off = -8, .deref_off = 0xc0, .bp_off = 0x68 },
+        { .cfa = UNWIND_CFA_GOROUTINE, .cfa_off = -8, .deref_off = 0xb8, .bp_off = 0x60 },
+    };
     enum { EXPECTED = sizeof(expected) / sizeof(expected[0]) };
     static struct unwind_rule all[UNWIND_RULES_MAX];
     static struct unwind_rules rules;
@@ -125,7 +131,10 @@ static void knows_frames(void **state)
                 fail_msg("%s: row %zu is at 0x%x, cfa %u of %u%+d", formats[format], i, row->addr,
                          rule->cfa, rule->reg, rule->cfa_off);
         }
-        assert_int_equal(image.table.n_rows, EXPECTED);
+        assert_int_equal(image.table.n_rows, EXPECTED + 1);
+        assert_int_equal(image.table.rows[EXPECTED].addr, 0xc0);
+        assert_memory_equal(&all[image.table.rows[EXPECTED].rule], &goroutines[format],
+                            sizeof(struct unwind_rule));
         unwind_image_release(&image);
     }
 }
