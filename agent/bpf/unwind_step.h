@@ -170,7 +170,7 @@ static __always_inline __u8 unwind_without_rule(struct unwind_walk *w, __u32 fla
 
 static __always_inline __u32 unwind_signal_offset(__u32 reg)
 {
-    return reg < 8 ? 8 * (UNWIND_SIGNAL_REGS >> 8 * reg & 0xff)
+    return reg < 8 ? 8 * (__u32)(UNWIND_SIGNAL_REGS >> 8 * reg & 0xff)
                    : UNWIND_SIGNAL_R8 + 8 * ((reg - 8) & 7);
 }
 
