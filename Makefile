@@ -42,6 +42,9 @@ CFLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all 
 CFLAGS_tsan    := -O1 -g -fsanitize=thread
 CFLAGS_analyze := -O1 -g -fanalyzer
 CFLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# The C library's headers for arm64; those of the other libraries are this machine's, and alike. Nothing is linked.
+CFLAGS_arm64   := --target=aarch64-linux-gnu -O2 -g -nostdlibinc -isystem /usr/aarch64-linux-gnu/include \
+                  -idirafter /usr/include -idirafter /usr/include/$(shell gcc -dumpmachine)
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 LDXX_release    := -static-libstdc++ -static-libgcc
 LDFLAGS_asan   := -fsanitize=address,undefined
@@ -90,13 +93,13 @@ $(OUT)/%.o: %.cc
 $(OUT)/agent/flame/%.o: agent/flame/%.S $(wildcard agent/flame/page.*)
 	$(call say,AS,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -I. -c -o $@ $<
+	$(Q)$(CC) $(filter --target=%,$(CFLAGS_$(PROFILE))) -I. -c -o $@ $<
 
 # The compiler of the kernel side is always clang; the types come from agent/bpf, not from this machine.
 $(OUT)/%.bpf.o: %.bpf.c $(wildcard agent/bpf/*.h)
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) -g -O2 -Wall -Wextra -Werror -target bpf -mcpu=v2 -D__TARGET_ARCH_$(subst x86_64,x86,$(subst aarch64,arm64,$(shell uname -m))) \
+	$(Q)$(CLANG) -g -O2 -Wall -Wextra -Werror -target bpf -mcpu=v2 -D__TARGET_ARCH_$(if $(filter arm64,$(PROFILE)),arm64,$(subst x86_64,x86,$(subst aarch64,arm64,$(shell uname -m)))) \
 	  -I. -ffile-prefix-map=$(CURDIR)=. -c -o $@ $<
 
 $(OUT)/%.skel.h: $(OUT)/%.bpf.o
@@ -135,7 +138,7 @@ fuzzers: $(FUZZ_BIN)
 PACKAGES := gcc g++ libc6-dev make clang llvm llvm-dev bpftool pkg-config libbpf-dev libelf-dev libdw-dev liblzma-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev \
   libcurl4-openssl-dev libjson-c-dev libyaml-dev libssl-dev uthash-dev libcmocka-dev libclang-rt-dev git python3 jq openssl curl \
   clang-format clang-tidy shellcheck codespell yamllint binutils g++ musl-tools xz-utils libc6-dbg $(if $(shell command -v rustc),,rustc) \
-  musl-tools containerd runc containernetworking-plugins iproute2 iptables buildah mmdebstrap busybox-static util-linux procps ca-certificates
+  musl-tools libc6-dev-arm64-cross containerd runc containernetworking-plugins iproute2 iptables buildah mmdebstrap busybox-static util-linux procps ca-certificates
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 missing_packages = $(shell dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) 2>/dev/null | \
   awk -v all='$(PACKAGES)' '/install ok installed/ { sub(/:.*/, "", $$1); have[$$1] = 1 } END { n = split(all, p, " "); for (i = 1; i <= n; i++) if (!have[p[i]]) printf "%s ", p[i] }')
@@ -177,6 +180,10 @@ tsan: have-deps ## the tests of all that has threads, under ThreadSanitizer
 	@$(MAKE) --no-print-directory --silent PROFILE=tsan $(THREADED)
 	@printf '%s\n' $(THREADED) | xargs -P "$$(nproc)" -I{} sh -c \
 	  '$(no_aslr) {} >{}.log 2>&1 && echo "ok    {}" || { cat {}.log; echo "FAIL  {}"; exit 1; }'
+
+arm64-objects: $(call objects,$(SRC_agent) $(ASM_agent))
+arm64: have-deps ## compile the agent and its BPF programs for arm64, without linking them
+	@$(MAKE) --no-print-directory PROFILE=arm64 CC=clang arm64-objects
 
 KERNEL_PACKAGES := qemu-system-x86 cpio busybox-static
 kernels: have-deps $(BIN)/podflame-agent ## the agent on Debian's kernels 5.10, 6.1 and 6.12, emulated (some minutes; fetches the kernels)
@@ -262,6 +269,6 @@ help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 	@printf '\nVariables: IMG=%s\n           AGENT_IMG=%s\n           KUBECONFIG, KUBECTL, CC, PROFILE, V=1\n' '$(IMG)' '$(AGENT_IMG)'
 
-.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test tsan kernels bench-webhook bench-agent lint format clean install uninstall deploy undeploy run manifests \
+.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test arm64 arm64-objects tsan kernels bench-webhook bench-agent lint format clean install uninstall deploy undeploy run manifests \
   build-installer docker-build docker-push docker-buildx help
 -include $(shell [ -d $(OUT) ] && find $(OUT) -name '*.d')
