@@ -9,7 +9,7 @@
 
 void file_reader_init(struct file_reader *reader, int fd)
 {
-    *reader = (struct file_reader){ .fd = fd };
+    *reader = (struct file_reader){ .fd = fd, .reads_left = FILE_READER_READS_MAX };
     reader->bytes = mem_alloc((size_t)FILE_READER_BLOCK * FILE_READER_BLOCKS);
 }
 
@@ -42,6 +42,9 @@ const uint8_t *file_reader_at(struct file_reader *reader, uint64_t off, size_t *
     if (off > INT64_MAX - FILE_READER_BLOCK)
         return NULL;
     if (reader->blocks[place].number != number) {
+        if (reader->reads_left == 0)
+            return NULL;
+        reader->reads_left--;
         reader->blocks[place].len = read_block(reader->fd, block, off - skip);
         reader->blocks[place].number = number;
     }

@@ -34,6 +34,13 @@ struct search {
     uint64_t bytes_left;
 };
 
+/* What the section table tells. */
+struct signs {
+    bool has_sections, is_go;
+    uint64_t table;                        /* vaddr; 0: no section of its own */
+    uint64_t relocations, relocations_end; /* in the file */
+};
+
 static uint64_t u64_of(const uint8_t *bytes)
 {
     uint64_t value;
@@ -188,14 +195,9 @@ static uint64_t find_funcdata(const struct go_location *l, const uint64_t *words
     return words[MODULE_FUNCDATA_1_20];
 }
 
-static bool has_module(struct search *s, const struct go_segment *segment, uint64_t off)
+static bool take_module(struct go_location *l, const uint64_t *words)
 {
-    struct go_location *l = s->location;
-    uint64_t words[MODULE_WORDS];
-
-    (void)segment;
-    if (!file_reader_read(s->reader, off, words, sizeof(words)) ||
-        words[MODULE_HEADER] != l->vaddr || words[MODULE_NAMES] != l->vaddr + l->header.names ||
+    if (words[MODULE_HEADER] != l->vaddr || words[MODULE_NAMES] != l->vaddr + l->header.names ||
         words[MODULE_N_FUNCTIONS] != l->header.n_functions + 1 ||
         !go_location_is_code(l, words[MODULE_TEXT], words[MODULE_TEXT_END]))
         return false;
@@ -204,8 +206,61 @@ static bool has_module(struct search *s, const struct go_segment *segment, uint6
     return true;
 }
 
+static bool has_module(struct search *s, const struct go_segment *segment, uint64_t off)
+{
+    uint64_t words[MODULE_WORDS];
+
+    (void)segment;
+    return file_reader_read(s->reader, off, words, sizeof(words)) &&
+           take_module(s->location, words);
+}
+
+/* The next relocation that stores an address of the file itself: *@off is behind it. */
+static bool next_relative(struct search *s, uint64_t *off, uint64_t end, Elf64_Rela *ret)
+{
+    while (end - *off >= sizeof(*ret) && s->bytes_left >= sizeof(*ret) &&
+           file_reader_read(s->reader, *off, ret, sizeof(*ret))) {
+        uint64_t type = ELF64_R_TYPE(ret->r_info);
+
+        *off += sizeof(*ret);
+        s->bytes_left -= sizeof(*ret);
+        if (type == R_X86_64_RELATIVE || type == R_AARCH64_RELATIVE)
+            return true;
+    }
+    return false;
+}
+
+/* moduledata at @vaddr: what is in the file, and over it what the loader stores. */
+static bool has_module_at(struct search *s, uint64_t vaddr, uint64_t relocations, uint64_t end)
+{
+    uint64_t words[MODULE_WORDS], off;
+    Elf64_Rela r;
+
+    if (!go_location_off(s->location, vaddr, &off) ||
+        !file_reader_read(s->reader, off, words, sizeof(words)))
+        return false;
+    while (next_relative(s, &relocations, end, &r)) {
+        if (r.r_offset >= vaddr && (r.r_offset - vaddr) / WORD < MODULE_WORDS)
+            words[(r.r_offset - vaddr) / WORD] = (uint64_t)r.r_addend;
+    }
+    return take_module(s->location, words);
+}
+
+/* In a PIE, some linkers leave all addresses to the loader. */
+static bool find_module_by_relocations(struct search *s, uint64_t off, uint64_t end)
+{
+    uint64_t start = off;
+    Elf64_Rela r;
+
+    while (next_relative(s, &off, end, &r)) {
+        if ((uint64_t)r.r_addend == s->location->vaddr && has_module_at(s, r.r_offset, start, end))
+            return true;
+    }
+    return false;
+}
+
 /* Without it, what is missing is only the functions' data; but from 1.26 on their start, too. */
-static bool find_module(struct search *s)
+static bool find_module(struct search *s, const struct signs *signs)
 {
     struct go_location *l = s->location;
 
@@ -214,6 +269,8 @@ static bool find_module(struct search *s)
             look_through(s, &l->segments[i], l->vaddr, UINT64_MAX, has_module))
             return true;
     }
+    if (find_module_by_relocations(s, signs->relocations, signs->relocations_end))
+        return true;
     l->text = l->header.text;
     l->funcdata = 0;
     return l->header.format == GO_1_16 || l->text != 0;
@@ -239,11 +296,15 @@ static void read_segments(Elf *elf, struct go_location *location)
     }
 }
 
-/* What the section table tells. */
-struct signs {
-    bool has_sections, is_go;
-    uint64_t table; /* vaddr; 0: no section of its own */
-};
+static void add_relocations(const GElf_Shdr *sh, struct signs *signs)
+{
+    uint64_t end;
+
+    if (__builtin_add_overflow(sh->sh_offset, sh->sh_size, &end))
+        return;
+    signs->relocations = sh->sh_offset;
+    signs->relocations_end = end;
+}
 
 static void read_signs(Elf *elf, struct signs *ret)
 {
@@ -262,6 +323,8 @@ static void read_signs(Elf *elf, struct signs *ret)
             continue;
         if (strcmp(name, ".gopclntab") == 0 || strcmp(name, ".data.rel.ro.gopclntab") == 0)
             ret->table = sh.sh_addr;
+        else if (strcmp(name, ".rela.dyn") == 0 && sh.sh_type == SHT_RELA)
+            add_relocations(&sh, ret);
         else if (strcmp(name, ".go.buildinfo") == 0 || strcmp(name, ".note.go.buildid") == 0)
             ret->is_go = true;
     }
@@ -291,7 +354,7 @@ bool go_locate(int fd, struct file_reader *reader, struct go_location *ret_locat
         return false;
     read_segments(elf, &location);
     read_signs(elf, &signs);
-    if (!find_table(&s, &signs) || !find_module(&s))
+    if (!find_table(&s, &signs) || !find_module(&s, &signs))
         return false;
     *ret_location = location;
     return true;

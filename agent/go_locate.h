@@ -4,7 +4,8 @@
  *
  * The table begins with a header (runtime/symtab.go, pcHeader) and is found by its section; where
  * the linker gave it none, or the section table is gone, by the header's magic number. What else is
- * needed is in the runtime's moduledata: a variable that begins with the address of the table.
+ * needed is in the runtime's moduledata: a variable that begins with the address of the table, in
+ * the file or, of some PIEs, once the loader has stored it there.
  *
  * Input is untrusted: what is found is plausible, not proven. At most GO_LOCATE_BYTES_MAX are
  * looked through, in pieces.
@@ -17,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GO_SEGMENTS_MAX = 16, GO_FUNCTIONS_MAX = 1 << 22 };
+enum { GO_SEGMENTS_MAX = 16, GO_FUNCTIONS_MAX = 1 << 21 };
 #define GO_LOCATE_BYTES_MAX (UINT64_C(256) << 20)
 
 /* How the table is written; by the first release of Go that writes it so. Go 1.15 and older are not

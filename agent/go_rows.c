@@ -11,7 +11,7 @@ enum {
     R12 = 12,
     FRAME_MAX = INT32_MAX - 64,
     /* Of all functions together; a program of 100 MB has two million. */
-    STEPS_MAX = 1 << 26,
+    STEPS_MAX = 1 << 24,
 };
 
 /* How the caller of a function is found. */

@@ -24,12 +24,16 @@ enum { ADDRESSES_MAX = 1 << 16 };
 
 static char folder[] = "/tmp/podflame-go-XXXXXX";
 
-/* Built once, of the workload next to this file; without compressed sections, for readelf. */
+/* Built once, of the workload next to this file; without compressed sections, for readelf. Where it
+ * is installed, by a linker that leaves addresses to the loader, too. */
 static const struct {
-    const char *name, *options;
+    const char *name, *environment, *options;
 } programs[] = {
-    { "static", "-ldflags=-compressdwarf=false" },
-    { "pie", "-buildmode=pie -ldflags=-compressdwarf=false" },
+    { "static", "CGO_ENABLED=0", "-ldflags=-compressdwarf=false" },
+    { "pie", "CGO_ENABLED=0", "-buildmode=pie -ldflags=-compressdwarf=false" },
+    { "pie-lld", "CGO_ENABLED=1",
+      "-buildmode=pie -ldflags='-compressdwarf=false -linkmode=external "
+      "-extldflags=-fuse-ld=lld'" },
 };
 enum { PROGRAMS = sizeof(programs) / sizeof(programs[0]) };
 
@@ -51,9 +55,9 @@ static int build(void **state)
     if (!mkdtemp(folder))
         return -1;
     for (size_t i = 0; i < PROGRAMS; i++)
-        (void)run("CGO_ENABLED=0 go build -buildvcs=false %s -o %s/%s "
-                  "agent/tests/hard_stacks.go 2>&1",
-                  programs[i].options, folder, programs[i].name);
+        (void)run(
+            "%s go build -buildvcs=false %s -o %s/%s agent/tests/hard_stacks.go >/dev/null 2>&1",
+            programs[i].environment, programs[i].options, folder, programs[i].name);
     return 0;
 }
 
@@ -112,8 +116,10 @@ static void function_names_are_those_of_nm(void **state)
         char line[1024];
 
         _cleanup_close_ int fd = open_program(i);
-        if (fd < 0)
+        if (fd < 0 && i == 0)
             skip();
+        if (fd < 0)
+            continue;
         memset(queries, 0, sizeof(queries));
 
         FILE *in = start("nm -n %s/%s", folder, programs[i].name);
@@ -197,8 +203,10 @@ static void inlined_functions_are_those_of_dwarf(void **state)
         size_t n = 0, k = 0;
 
         _cleanup_close_ int fd = open_program(i);
-        if (fd < 0 || run("command -v llvm-symbolizer >/dev/null") != 0)
+        if ((fd < 0 && i == 0) || run("command -v llvm-symbolizer >/dev/null") != 0)
             skip();
+        if (fd < 0)
+            continue;
         o = (struct oracle){ 0 };
         memset(queries, 0, sizeof(queries));
         assert_true(go_table_open(fd, &table));
@@ -273,8 +281,10 @@ static void frames_are_those_of_debug_frame(void **state)
         char line[1024];
 
         _cleanup_close_ int fd = open_program(i);
-        if (fd < 0)
+        if (fd < 0 && i == 0)
             skip();
+        if (fd < 0)
+            continue;
         unwind_rules_init(&rules, all);
         assert_int_equal(unwind_image_read(fd, &rules, &image, &e), 0);
         assert_true(image.is_go);
