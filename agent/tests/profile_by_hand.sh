@@ -178,20 +178,13 @@ walks() {
         ok "stacks: $name ($n_chain of $n_leaf, $n_root of $n)"
     fi
 }
+# What native_stacks.sh has no program for.
 hard=$work/hard_stacks
 begin='_start;__libc_start_main(_impl)?;[^;]*;main;'
 if ! grep -q ' T _start$' <(nm "$workload") || [ "$(uname -m)" != x86_64 ]; then
     skip "stacks without frame pointers" "only on x86-64"
 elif "${CC:-gcc}" -O2 -fomit-frame-pointer -o "$hard" "$here/hard_stacks.c" -lpthread; then
-    walks "the caller of a leaf" ';leaf;' ';chain_outer;chain_inner;leaf;' "${begin}in_thread;" "$hard" leaf
-    deep=$(printf 'descend;%.0s' {1..900})
-    walks "900 calls deep" ';leaf;' ";recursion;${deep}leaf;" "${begin}in_thread;" "$hard" recursion
-    walks "called back by the C library" ';leaf;' ';sort_all;qsort_r;([^;]*;)+compare;leaf;' "$begin" "$hard" library
     walks "a signal's handler" ';leaf;' ';interrupted;(raise|gsignal);([^;]*;)+on_alarm;leaf;' "$begin" "$hard" signal
-    walks "the vdso" 'clock_gettime;' ';ask_time;[^;]*clock_gettime;(__vdso_clock_gettime;)?' "$begin" "$hard" vdso
-    walks "a system call" ';syscall;' ';ask_kernel;syscall;' "$begin" "$hard" syscall
-    walks "frames of a variable size" ';leaf;' ';variables;variable;leaf;' "$begin" "$hard" variable
-    walks "frames that are aligned anew" ';leaf;' ';in_thread;realigned;leaf;' "$begin" "$hard" realigned
     walks "a signal's handler on another stack" ';leaf;' ';interrupted_far;(raise|gsignal);([^;]*;)+on_alarm;leaf;' "$begin" "$hard" altstack
     walks "a coroutine" ';leaf;' ';coroutine;leaf;' '([[]truncated[^;]*;)?[^;]*;coroutine;' "$hard" coroutine
     walks "after longjmp" ';leaf;' ';in_thread;jumped;leaf;' "$begin" "$hard" longjmp
@@ -203,10 +196,7 @@ elif "${CC:-gcc}" -O2 -fomit-frame-pointer -o "$hard" "$here/hard_stacks.c" -lpt
         for musl in "$hard-musl" "$hard-shared"; do
             begin_musl='_start;[^;]*;main;in_thread;'
             kind="musl, $([ "$musl" = "$hard-musl" ] && echo static || echo shared)"
-            walks "$kind: the caller of a leaf" ';leaf;' ';chain_outer;chain_inner;leaf;' "$begin_musl" "$musl" leaf
-            walks "$kind: called back by the C library" ';leaf;' ';sort_all;qsort(_r)?;([^;]*;)+compare;leaf;' "$begin_musl" "$musl" library
             walks "$kind: a signal's handler" ';leaf;' ';interrupted;raise;([^;]*;)+on_alarm;leaf;' "$begin_musl" "$musl" signal
-            walks "$kind: a system call" ';syscall;' ';ask_kernel;syscall;' "$begin_musl" "$musl" syscall
             walks "$kind: a thread" ';leaf;' ';in_thread;chain_outer;chain_inner;leaf;' '[^;]*;[^;]*;in_thread;' "$musl" thread
         done
     else
@@ -216,24 +206,8 @@ elif "${CC:-gcc}" -O2 -fomit-frame-pointer -o "$hard" "$here/hard_stacks.c" -lpt
     strip -o "$hard-stripped" "$hard"
     frame='[[]hard_stacks-stripped[^;]*;'
     walks "a stripped binary" '.' ";$frame$frame$frame$frame$frame" "${frame}__libc_start_main;" "$hard-stripped" leaf
-    if "${CC:-gcc}" -O2 -static -fomit-frame-pointer -o "$hard-static" "$here/hard_stacks.c" -lpthread 2>/dev/null; then
-        walks "a static binary" ';leaf;' ';interrupted;raise;([^;]*;)+on_alarm;leaf;' "$begin" "$hard-static" signal
-    else
-        skip "stacks: a static binary" "no static C library here"
-    fi
-    if command -v objcopy >/dev/null && "${CC:-gcc}" -O2 -fomit-frame-pointer -static -fno-asynchronous-unwind-tables -g -o "$hard-debug" "$here/hard_stacks.c" -lpthread 2>/dev/null; then
+    if "${CC:-gcc}" -O2 -fomit-frame-pointer -static -fno-asynchronous-unwind-tables -g -o "$hard-debug" "$here/hard_stacks.c" -lpthread 2>/dev/null; then
         walks "a program with .debug_frame" ';leaf;' ';chain_outer;chain_inner;leaf;' "$begin" "$hard-debug" leaf
-    fi
-    if g++ -O2 -fomit-frame-pointer -o "$hard-cc" "$here/hard_stacks.cc" 2>/dev/null; then
-        walks "C++, a comparison" ';leaf;' ';sort_all;(std::[^;]*;)*compare;leaf;' "$begin" "$hard-cc"
-        walks "C++, an exception" '_Unwind_' ';throw_all;thrower;thrower;' "$begin" "$hard-cc"
-    else
-        skip "stacks: C++" "no g++ here"
-    fi
-    if CGO_ENABLED=0 GOCACHE="$work/go" GOFLAGS=-trimpath go build -o "$work/hotgo" "$here/../../e2e/workloads/hotgo.go" 2>/dev/null; then
-        walks "Go" 'main.spin;' 'main.main;main.serveRequests;main.burn(Sixty|Thirty|Ten);main.spin;' 'runtime.goexit' "$work/hotgo"
-    else
-        skip "stacks: Go" "no go here"
     fi
 fi
 
