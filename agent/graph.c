@@ -94,7 +94,7 @@ static void build_stack(void *arg, const struct stack *stack)
                 push(b, chain->names[j].text, chain->names[j].kind);
         }
     }
-    if (!known)
+    if (!known && cut != GRAPH_NO_ROOM)
         b->result->unknown += (int64_t)stack->count;
     flame_add(b->flame, b->frames, b->n, stack->count);
 }

@@ -228,7 +228,7 @@ static void add_sample(struct profile *p, const struct record *r, const uint64_t
     if (!collect(p, running, r, pcs, &sample) ||
         !stacks_add(p->stacks, sample.root, sample.places, sample.n)) {
         sample.root = (struct stack_root){ sample.root.process, STACKS_THREAD_MAIN, GRAPH_NO_ROOM };
-        (void)stacks_add(p->stacks, sample.root, NULL, 0); /* one a process: there is room */
+        p->lost_broken += !stacks_add(p->stacks, sample.root, NULL, 0); /* one a process */
     }
     if (p->samples++ == 0)
         p->first_ns = (int64_t)r->time_ns;
@@ -301,5 +301,7 @@ struct flame *profile_finish(struct profile *p, struct result_profile *result)
     struct flame *flame = graph_build(p->stacks, p->processes, names, p->runtimes, result);
 
     names_free(names);
+    stacks_free(p->stacks); /* the page needs the room */
+    p->stacks = NULL;
     return flame;
 }

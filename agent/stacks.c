@@ -8,171 +8,190 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { THREAD_NAME_SIZE = 16, FIRST_SLOTS = 1024 };
+enum { THREAD_NAME_SIZE = 16, FIRST_MAX = 1024 };
+#define ROOT_PLACE UINT32_MAX
 
-struct thread_entry {
-    char name[THREAD_NAME_SIZE]; /* key, filled up with NULs */
-    uint32_t number;
-    UT_hash_handle hh;
+/* Equal things have one number. They lie in an array; a hash table of twice their number has their
+ * numbers plus one. */
+struct pool {
+    char *items;
+    uint32_t *slots;
+    size_t key_size, item_size; /* an item begins with its key */
+    uint32_t n, max, limit;
 };
 
-/* The root and the places are one run of numbers: the key. */
-enum { ROOT_WORDS = sizeof(struct stack_root) / sizeof(uint32_t) };
+struct thread_name {
+    char name[THREAD_NAME_SIZE]; /* filled up with NULs */
+};
 
-struct stack_entry {
-    uint64_t count;
-    uint32_t n_key;
-    UT_hash_handle hh;
-    uint32_t key[];
+struct node_key {
+    uint32_t parent; /* a node, or a root */
+    uint32_t place;  /* ROOT_PLACE: the node of a root, whose number is parent */
+};
+
+/* The end of one stack, and on the way to others. */
+struct node {
+    struct node_key key;
+    uint64_t count; /* of that very stack */
 };
 
 struct stacks {
-    struct place *places; /* by number */
-    uint32_t *slots;      /* a hash table of numbers, plus one; twice as many as places */
-    uint32_t n_places, places_max;
-    struct thread_entry *by_name;
-    struct thread_entry *threads[STACKS_THREADS_MAX];
-    uint32_t n_threads;
-    struct stack_entry *by_key; /* uthash keeps the order of insertion */
-    size_t n_bytes;
+    struct pool places, threads, roots, nodes;
 };
+
+static struct pool make_pool(size_t key_size, size_t item_size, uint32_t limit)
+{
+    return (struct pool){ .key_size = key_size, .item_size = item_size, .limit = limit };
+}
 
 struct stacks *stacks_new(void)
 {
-    return mem_zalloc(sizeof(struct stacks));
+    struct stacks *s = mem_zalloc(sizeof(*s));
+
+    s->places = make_pool(sizeof(struct place), sizeof(struct place), STACKS_PLACES_MAX);
+    s->threads =
+        make_pool(sizeof(struct thread_name), sizeof(struct thread_name), STACKS_THREADS_MAX);
+    s->roots = make_pool(sizeof(struct stack_root), sizeof(struct stack_root), STACKS_ROOTS_MAX);
+    s->nodes = make_pool(sizeof(struct node_key), sizeof(struct node), STACKS_NODES_MAX);
+    return s;
 }
 
-void stacks_free(struct stacks *stacks)
+static void pool_release(struct pool *pool)
 {
-    struct stack_entry *entry, *next;
+    free(pool->items);
+    free(pool->slots);
+}
 
-    if (!stacks)
+void stacks_free(struct stacks *s)
+{
+    if (!s)
         return;
-    HASH_ITER (hh, stacks->by_key, entry, next) {
-        HASH_DEL(stacks->by_key, entry);
-        free(entry);
-    }
-    HASH_CLEAR(hh, stacks->by_name);
-    for (uint32_t i = 0; i < stacks->n_threads; i++)
-        free(stacks->threads[i]);
-    free(stacks->places);
-    free(stacks->slots);
-    free(stacks);
+    pool_release(&s->places);
+    pool_release(&s->threads);
+    pool_release(&s->roots);
+    pool_release(&s->nodes);
+    free(s);
 }
 
-/* Its slot, or the free one where it belongs. */
-static uint32_t *find_slot(const struct stacks *stacks, const struct place *place)
+static void *pool_at(const struct pool *pool, uint32_t number)
 {
-    uint32_t mask = 2 * stacks->places_max - 1;
-    uint32_t at = hash_bytes(place, sizeof(*place)) & mask;
+    return pool->items + number * pool->item_size;
+}
 
-    while (stacks->slots[at] &&
-           memcmp(&stacks->places[stacks->slots[at] - 1], place, sizeof(*place)) != 0)
+/* The slot of an item, or the free one where it belongs. */
+static uint32_t *find_slot(const struct pool *pool, const void *key)
+{
+    uint32_t mask = 2 * pool->max - 1;
+    uint32_t at = hash_bytes(key, pool->key_size) & mask;
+
+    while (pool->slots[at] && memcmp(pool_at(pool, pool->slots[at] - 1), key, pool->key_size) != 0)
         at = (at + 1) & mask;
-    return &stacks->slots[at];
+    return &pool->slots[at];
 }
 
-static void double_places(struct stacks *stacks)
+static void pool_double(struct pool *pool)
 {
-    stacks->places_max = stacks->places_max ? stacks->places_max * 2 : FIRST_SLOTS;
-    stacks->places = mem_grow(stacks->places, stacks->places_max, sizeof(*stacks->places));
-    free(stacks->slots);
-    stacks->slots = mem_array(2 * (size_t)stacks->places_max, sizeof(*stacks->slots));
-    for (uint32_t i = 0; i < stacks->n_places; i++)
-        *find_slot(stacks, &stacks->places[i]) = i + 1;
+    pool->max = pool->max ? pool->max * 2 : FIRST_MAX;
+    pool->items = mem_grow(pool->items, pool->max, pool->item_size);
+    free(pool->slots);
+    pool->slots = mem_array(2 * (size_t)pool->max, sizeof(*pool->slots));
+    for (uint32_t i = 0; i < pool->n; i++)
+        *find_slot(pool, pool_at(pool, i)) = i + 1;
 }
 
-bool stacks_place(struct stacks *stacks, struct place place, uint32_t *ret_number)
+/* False: it is new, and there is no room but for @spare others. A new item is zero behind its key.
+ */
+static bool pool_number(struct pool *pool, const void *key, uint32_t spare, uint32_t *ret_number)
 {
     uint32_t *slot;
 
-    if (stacks->n_places == stacks->places_max && stacks->places_max < STACKS_PLACES_MAX)
-        double_places(stacks);
-    slot = find_slot(stacks, &place);
+    if (pool->n == pool->max && pool->max < pool->limit)
+        pool_double(pool);
+    slot = find_slot(pool, key);
     if (!*slot) {
-        if (stacks->n_places == STACKS_PLACES_MAX)
+        if (pool->n + spare >= pool->limit)
             return false;
-        stacks->places[stacks->n_places++] = place;
-        *slot = stacks->n_places;
+        memset(pool_at(pool, pool->n), 0, pool->item_size);
+        memcpy(pool_at(pool, pool->n), key, pool->key_size);
+        *slot = ++pool->n;
     }
     *ret_number = *slot - 1;
     return true;
 }
 
-uint32_t stacks_thread(struct stacks *stacks, const char *name)
+bool stacks_place(struct stacks *s, struct place place, uint32_t *ret_number)
 {
-    char key[THREAD_NAME_SIZE] = "";
-    struct thread_entry *entry;
+    return pool_number(&s->places, &place, 0, ret_number);
+}
 
-    memcpy(key, name, strnlen(name, sizeof(key) - 1));
-    HASH_FIND(hh, stacks->by_name, key, sizeof(key), entry);
-    if (entry)
-        return entry->number;
-    if (stacks->n_threads == STACKS_THREADS_MAX)
+uint32_t stacks_thread(struct stacks *s, const char *name)
+{
+    struct thread_name key = { "" };
+    uint32_t number;
+
+    memcpy(key.name, name, strnlen(name, sizeof(key.name) - 1));
+    if (!pool_number(&s->threads, &key, 0, &number))
         return STACKS_THREAD_OTHER;
-    entry = mem_zalloc(sizeof(*entry));
-    memcpy(entry->name, key, sizeof(key));
-    entry->number = STACKS_THREAD_OTHER + 1 + stacks->n_threads;
-    HASH_ADD(hh, stacks->by_name, name, sizeof(entry->name), entry);
-    stacks->threads[stacks->n_threads++] = entry;
-    return entry->number;
+    return STACKS_THREAD_OTHER + 1 + number;
 }
 
-const char *stacks_thread_name(const struct stacks *stacks, uint32_t number)
+const char *stacks_thread_name(const struct stacks *s, uint32_t number)
 {
-    return number > STACKS_THREAD_OTHER ? stacks->threads[number - STACKS_THREAD_OTHER - 1]->name
-                                        : "(other threads)";
+    const struct thread_name *thread;
+
+    if (number <= STACKS_THREAD_OTHER)
+        return "(other threads)";
+    thread = pool_at(&s->threads, number - STACKS_THREAD_OTHER - 1);
+    return thread->name;
 }
 
-bool stacks_add(struct stacks *stacks, struct stack_root root, const uint32_t *places, uint32_t n)
+bool stacks_add(struct stacks *s, struct stack_root root, const uint32_t *places, uint32_t n)
 {
-    uint32_t n_key = ROOT_WORDS + n;
-    size_t key_size = n_key * sizeof(uint32_t);
-    struct stack_entry *entry = mem_zalloc(sizeof(*entry) + key_size), *known;
+    struct node_key key = { .place = ROOT_PLACE };
+    uint32_t spare = n == 0 && root.thread == STACKS_THREAD_MAIN ? 0 : STACKS_SPARE;
+    uint32_t number;
 
-    entry->n_key = n_key;
-    memcpy(entry->key, &root, sizeof(root));
-    if (n > 0)
-        memcpy(&entry->key[ROOT_WORDS], places, n * sizeof(*places));
-    HASH_FIND(hh, stacks->by_key, entry->key, key_size, known);
-    if (!known && (n > 0 || root.thread != STACKS_THREAD_MAIN) &&
-        stacks->n_bytes > STACKS_BYTES_MAX - sizeof(*entry) - key_size) {
-        free(entry);
+    if (n > STACKS_DEPTH_MAX || !pool_number(&s->roots, &root, spare, &key.parent) ||
+        !pool_number(&s->nodes, &key, spare, &number))
         return false;
+    for (uint32_t i = 0; i < n; i++) {
+        key = (struct node_key){ number, places[i] };
+        if (!pool_number(&s->nodes, &key, spare, &number))
+            return false;
     }
-    if (known) {
-        free(entry);
-        known->count++;
-        return true;
-    }
-    entry->count = 1;
-    stacks->n_bytes += sizeof(*entry) + key_size;
-    HASH_ADD_KEYPTR(hh, stacks->by_key, entry->key, key_size, entry);
+    ((struct node *)pool_at(&s->nodes, number))->count++;
     return true;
 }
 
-uint32_t stacks_n_places(const struct stacks *stacks)
+uint32_t stacks_n_places(const struct stacks *s)
 {
-    return stacks->n_places;
+    return s->places.n;
 }
 
-struct place stacks_place_at(const struct stacks *stacks, uint32_t number)
+struct place stacks_place_at(const struct stacks *s, uint32_t number)
 {
-    assert(number < stacks->n_places);
-    return stacks->places[number];
+    assert(number < s->places.n);
+    return *(const struct place *)pool_at(&s->places, number);
 }
 
-void stacks_each(const struct stacks *stacks, void (*visit)(void *arg, const struct stack *stack),
+void stacks_each(const struct stacks *s, void (*visit)(void *arg, const struct stack *stack),
                  void *arg)
 {
-    for (const struct stack_entry *entry = stacks->by_key; entry; entry = entry->hh.next) {
-        struct stack stack = {
-            .count = entry->count,
-            .n = entry->n_key - ROOT_WORDS,
-            .places = &entry->key[ROOT_WORDS],
-        };
+    uint32_t *places = mem_array(STACKS_DEPTH_MAX, sizeof(*places));
 
-        memcpy(&stack.root, entry->key, sizeof(stack.root));
+    for (uint32_t i = 0; i < s->nodes.n; i++) {
+        const struct node *node = pool_at(&s->nodes, i);
+        struct stack stack = { .count = node->count };
+        uint32_t at = STACKS_DEPTH_MAX;
+
+        if (node->count == 0)
+            continue;
+        for (; node->key.place != ROOT_PLACE; node = pool_at(&s->nodes, node->key.parent))
+            places[--at] = node->key.place;
+        stack.root = *(const struct stack_root *)pool_at(&s->roots, node->key.parent);
+        stack.n = STACKS_DEPTH_MAX - at;
+        stack.places = places + at;
         visit(arg, &stack);
     }
+    free(places);
 }

@@ -4,7 +4,8 @@
  *
  * A frame is a place: an address within a space (the kernel, an image, a process) that keeps its
  * meaning when the process changes its mappings or exits. Each place is held once and named once,
- * at the end. Memory is bounded; samples past a bound are refused, for the caller to count.
+ * at the end. Stacks are kept as a tree, whose memory grows with what is new in each. It is
+ * bounded; samples past a bound are refused, for the caller to count.
  */
 #pragma once
 
@@ -13,8 +14,11 @@
 #include <stdint.h>
 
 enum {
-    STACKS_BYTES_MAX = 12 << 20, /* of all stacks; those without thread and frames may go beyond */
+    STACKS_NODES_MAX = 3 << 16, /* of the tree */
+    STACKS_ROOTS_MAX = 1 << 16,
+    STACKS_SPARE = 8192, /* of both, for stacks that have neither a thread nor frames */
     STACKS_PLACES_MAX = 1 << 18,
+    STACKS_DEPTH_MAX = 4096,
     STACKS_THREADS_MAX = 4096, /* names of threads */
 };
 
@@ -61,7 +65,8 @@ enum { STACKS_THREAD_MAIN, STACKS_THREAD_OTHER }; /* like its process; past STAC
 uint32_t stacks_thread(struct stacks *stacks, const char *name);
 const char *stacks_thread_name(const struct stacks *stacks, uint32_t number);
 
-/* Counts one sample; false when there is no room for another stack. @places root first. */
+/* Counts one sample of at most STACKS_DEPTH_MAX frames; false when there is no room for another
+ * stack. @places root first. */
 bool stacks_add(struct stacks *stacks, struct stack_root root, const uint32_t *places, uint32_t n);
 
 uint32_t stacks_n_places(const struct stacks *stacks);

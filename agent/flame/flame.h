@@ -20,7 +20,8 @@
 
 enum {
     FLAME_NAME_MAX = 1024,
-    FLAME_NODES_MAX = 1 << 20,
+    FLAME_NODES_MAX =
+        3 << 16, /* about what RESULT_PAGE_MAX holds, and 16 MiB while it is written */
     FLAME_DEPTH_MAX = 4096,
     FLAME_NAMES_BYTES_MAX = 16 << 20,
     FLAME_NOTES_MAX = 32,

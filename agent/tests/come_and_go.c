@@ -12,6 +12,7 @@
  *   come_and_go swarm             threads of one name come and go, 20 ms each
  *   come_and_go names             a process and a thread with names that mean harm
  *   come_and_go mappings N        works with N executable mappings
+ *   come_and_go maze              900 calls deep, by another way each time, in threads of new names
  *   come_and_go storm             forks children that end at once, as many as it can
  *   come_and_go jobs              forks children that exec and end at once, as many as it can
  *
@@ -217,6 +218,54 @@ static void mappings(const char *self, long n)
     work(100000);
 }
 
+static unsigned way;
+
+DISTINCT static uint64_t left(int depth);
+DISTINCT static uint64_t right(int depth);
+
+static inline __attribute__((always_inline)) uint64_t go_on(int depth)
+{
+    if (depth == 0)
+        return leaf(ROUND);
+    way = way * 1103515245 + 12345;
+    return way >> 16 & 1 ? left(depth - 1) + 1 : right(depth - 1) + 1;
+}
+
+DISTINCT static uint64_t left(int depth)
+{
+    return go_on(depth);
+}
+
+DISTINCT static uint64_t right(int depth)
+{
+    return go_on(depth) + 2;
+}
+
+static void maze(void)
+{
+    char name[16];
+
+    for (unsigned i = 0;; i++) {
+        (void)snprintf(name, sizeof(name), "maze-%u", i);
+        (void)prctl(PR_SET_NAME, name);
+        (void)left(900);
+    }
+}
+
+static void *maze_thread(void *arg)
+{
+    maze();
+    return arg;
+}
+
+static void mazes(void)
+{
+    pthread_t id;
+
+    (void)pthread_create(&id, NULL, maze_thread, NULL);
+    (void)pthread_join(id, NULL);
+}
+
 static void storm(const char *self, int by_exec)
 {
     for (;;) {
@@ -253,6 +302,8 @@ int main(int argc, char **argv)
         names();
     if (strcmp(how, "mappings") == 0)
         mappings(argv[0], strtol(what, NULL, 10));
+    if (strcmp(how, "maze") == 0)
+        mazes();
     if (strcmp(how, "storm") == 0 || strcmp(how, "jobs") == 0)
         storm(argv[0], strcmp(how, "jobs") == 0);
     return 0;

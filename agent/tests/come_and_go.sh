@@ -134,8 +134,14 @@ stop_all
 
 second=() # 64 that go before the agent would keep it from starting
 start ./come_and_go threads 64 worker-
-profile 2
-threads=$(cut -d';' -f2 folded | sort -u | grep -c -x 'worker-[0-6][0-9]')
+threads=0
+: >all
+for _ in 1 2 3 4 5; do # until each had its turn, as far as the machine is busy with other things
+    profile 2
+    cut -d';' -f2 folded | grep -x 'worker-[0-6][0-9]' >>all
+    threads=$(sort -u all | wc -l)
+    [ "$threads" -lt 64 ] || break
+done
 if [ "$threads" -eq 64 ]; then ok "64 threads by name"; else fail "64 threads by name" "$threads names"; fi
 mostly "each with its stack" '^[^;]*;worker-[0-9]*;.*;thread;work;chain_outer;chain_inner;leaf;' ';leaf;'
 stop_all
@@ -166,6 +172,12 @@ start ./come_and_go again
 profile 2
 says "exec again and again is one process" 'samples of 1 process in' said
 at_most "in little CPU time (ms)" cpu_ms 500
+stop_all
+
+start ./come_and_go maze
+profile 2
+says "no two stacks are alike: a note, when that is too much" 'samples truncated: too many different stacks| 0 truncated' said
+at_most "in little memory (KiB)" peak_memory_kib 49152
 stop_all
 
 start ./come_and_go jobs

@@ -324,13 +324,15 @@ static void more_stacks_than_there_is_room_for_keep_their_process(void **state)
     struct record r = make_record(0, RECORD_USER_MAX);
     uint64_t pcs[RECORD_USER_MAX];
     struct result_profile result = { 0 };
-    int n = STACKS_BYTES_MAX / (int)sizeof(pcs) * 2 + 100;
+    int n = 3 * STACKS_NODES_MAX / RECORD_USER_MAX;
 
     (void)state;
     for (size_t i = 0; i < RECORD_USER_MAX; i++)
         pcs[i] = (uintptr_t)calling_function + 1;
     for (int i = 0; i < n; i++) {
-        pcs[1 + i / 8] = (uintptr_t)calling_function + 2 + (uintptr_t)(i % 8);
+        for (int digit = 0, rest = i; digit < 4; digit++, rest /= 8) /* none shares its root */
+            pcs[RECORD_USER_MAX - 1 - digit] =
+                (uintptr_t)calling_function + 2 + (uintptr_t)(rest % 8);
         profile_add(p, &r, pcs);
     }
 
