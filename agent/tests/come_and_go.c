@@ -8,7 +8,7 @@
  *   come_and_go become PROGRAM    works until SIGUSR1, then is "PROGRAM work 100000"
  *   come_and_go again             calls exec of itself every 20 ms
  *   come_and_go load LIBRARY      works until SIGUSR1, then in library_outer;library_leaf
- *   come_and_go threads N NAME    N threads work, their names are NAME and a number
+ *   come_and_go threads N NAME    N threads work now and then, their names are NAME and a number
  *   come_and_go swarm             threads of one name come and go, 20 ms each
  *   come_and_go names             a process and a thread with names that mean harm
  *   come_and_go mappings N        works with N executable mappings
@@ -162,7 +162,10 @@ static void *thread(void *arg)
 {
     if (arg)
         (void)prctl(PR_SET_NAME, arg);
-    work(100000);
+    for (;;) {
+        work(3); /* for each to have its turn on a busy machine */
+        (void)usleep(100000);
+    }
     return NULL;
 }
 
