@@ -25,7 +25,6 @@
 #include <unistd.h>
 
 enum {
-    BUFFER_SIZE = 2 * SANDBOX_ANSWER_MAX,
     PIPE_BYTES = 1 << 20,
     FILES_MAX = 4096, /* descriptors that a process of ours may have */
 };
@@ -199,7 +198,7 @@ int sandbox_start(sandbox_fn work, void *arg, const int *files, size_t n_files,
     *ret_sandbox = (struct sandbox){ .pid = pid,
                                      .fd = ends[0],
                                      .end_ms = now_ms() + limits->deadline_ms,
-                                     .bytes = mem_alloc(BUFFER_SIZE) };
+                                     .bytes = mem_alloc(SANDBOX_BUFFER_SIZE) };
     return 0;
 }
 
@@ -247,7 +246,7 @@ static bool receive(struct sandbox *s)
     if (poll(&poll_fd, 1, left > 0 ? (int)left : 0) <= 0)
         return false;
 
-    ssize_t n = read(s->fd, s->bytes + s->n, BUFFER_SIZE - s->n);
+    ssize_t n = read(s->fd, s->bytes + s->n, SANDBOX_BUFFER_SIZE - s->n);
 
     if (n <= 0)
         return false;

@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { SANDBOX_ANSWER_MAX = 1 << 16 };
+enum { SANDBOX_ANSWER_MAX = 1 << 16, SANDBOX_BUFFER_SIZE = 2 * SANDBOX_ANSWER_MAX };
 
 struct sandbox_limits {
     size_t memory;       /* bytes of heap; mapped files do not count */
@@ -33,7 +33,7 @@ struct sandbox {
     int fd; /* the answers come here */
     int64_t end_ms;
     bool is_done;         /* it said so, after its last answer */
-    unsigned char *bytes; /* owned: received, and not yet taken from @at on */
+    unsigned char *bytes; /* owned, SANDBOX_BUFFER_SIZE: received, not yet taken from @at on */
     size_t at, n;
 };
 

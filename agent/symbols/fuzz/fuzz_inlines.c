@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sandbox sandbox = { .fd = fuzz_file(data, size), .end_ms = INT64_MAX };
     struct sandbox_answer answer;
 
-    sandbox.bytes = mem_alloc(2 * SANDBOX_ANSWER_MAX);
+    sandbox.bytes = mem_alloc(SANDBOX_BUFFER_SIZE);
     name_chain_add(&chains[0], mem_strdup("symbol"), FLAME_NATIVE);
     while (sandbox_next(&sandbox, &answer)) {
         assert(answer.len <= SANDBOX_ANSWER_MAX && answer.len <= size);
