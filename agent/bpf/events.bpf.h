@@ -84,6 +84,7 @@ static __always_inline void event_forget(__u32 pid)
 {
     (void)bpf_map_delete_elem(&unwind_spaces, &pid);
     (void)bpf_map_delete_elem(&python_spaces, &pid);
+    (void)bpf_map_delete_elem(&v8_spaces, &pid);
 }
 
 /* task, former pid, struct linux_binprm; the image and its dynamic linker are mapped. */

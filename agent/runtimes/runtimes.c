@@ -259,6 +259,7 @@ void runtimes_forget(struct runtimes *r, uint64_t number)
 
         if (!process)
             continue;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in there */
         HASH_DEL(r->processes, process);
         free_process(process);
     }

@@ -68,8 +68,6 @@ DISTINCT uint64_t library_outer(uint64_t n)
 
 enum { ROUND = 200000, PAGE = 4096 };
 
-extern char **environ;
-
 static int64_t now_ms(void)
 {
     struct timespec t;
