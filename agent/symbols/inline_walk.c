@@ -85,7 +85,7 @@ static void add_name(struct walk *w, const struct set *set, Dwarf_Die *die, bool
         if (starts)
             chain->n = 0;
         if (chain->n < NAME_CHAIN_MAX)
-            chain->names[chain->n++] = name ? name : "[no name]";
+            chain->names[chain->n++] = name ? name : "[inlined]";
     }
 }
 

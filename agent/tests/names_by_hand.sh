@@ -114,6 +114,18 @@ for cxx in g++ clang++; do
     fi
 done
 
+if command -v dwz >/dev/null && g++ -O2 -g -gdwarf-4 -o "$work/inlined" "$here/../symbols/tests/inlined.cc" 2>/dev/null; then
+    cp "$work/inlined" "$work/another"
+    dwz -m "$work/shared.debug" -r "$work/inlined" "$work/another"
+    profile "$work/inlined"
+    has "C++ whose DWARF is shared by dwz" "$inlined"
+    rm "$work/shared.debug"
+    profile "$work/inlined"
+    has "and without the shared part" ';main;shop::checkout;'
+else
+    skip "DWARF shared by dwz" "no dwz here"
+fi
+
 if command -v rustc >/dev/null; then
     for scheme in legacy v0; do
         rustc -C opt-level=3 -g -C symbol-mangling-version=$scheme -o "$work/rusty" "$here/../symbols/tests/inlined.rs" 2>"$work/said" ||
