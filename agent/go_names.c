@@ -30,12 +30,14 @@ static char *read_name(struct go_table *table, uint32_t name)
 static void find_one(struct go_table *table, struct name_query *query)
 {
     uint32_t names[NAME_CHAIN_MAX];
+    enum flame_kind kind;
     size_t n = 0;
     struct go_function function;
     struct go_inlined inlined;
 
     if (!go_table_find(table, query->vaddr, &function))
         return;
+    kind = function.sp_values ? FLAME_GO : FLAME_NATIVE;
     go_inlined_start(table, &function, query->vaddr, &inlined);
     while (n < NAME_CHAIN_MAX - 1 && go_inlined_next(&inlined, &names[n]))
         n++;
@@ -43,21 +45,22 @@ static void find_one(struct go_table *table, struct name_query *query)
         char *text = read_name(table, names[n - 1]);
 
         if (text)
-            name_chain_add(&query->chain, text, query->chain.n == 0 ? FLAME_GO : FLAME_INLINED);
+            name_chain_add(&query->chain, text, query->chain.n == 0 ? kind : FLAME_INLINED);
         else if (query->chain.n == 0)
             return;
     }
 }
 
-void go_names_find(int fd, struct name_query *queries, size_t n_queries)
+bool go_names_find(int fd, struct name_query *queries, size_t n_queries)
 {
     struct go_table table = { 0 };
 
     if (!go_table_open(fd, &table))
-        return;
+        return false;
     for (size_t i = 0; i < n_queries; i++) {
         if (queries[i].chain.n == 0)
             find_one(&table, &queries[i]);
     }
     go_table_release(&table);
+    return true;
 }

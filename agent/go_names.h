@@ -8,8 +8,9 @@
 
 #include "agent/symbols/name_chain.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* @queries are sorted by vaddr. Those that no function of the table behind @fd covers, and all of
- * one that is no Go program, are left as they are; so are those that have names. */
-void go_names_find(int fd, struct name_query *queries, size_t n_queries);
+/* False: the file behind @fd is no Go program, or none that is understood. Queries that none of its
+ * functions covers, and those that have names, are left as they are. */
+bool go_names_find(int fd, struct name_query *queries, size_t n_queries);

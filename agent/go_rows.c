@@ -10,8 +10,7 @@ enum {
     WORD = 8,
     R12 = 12,
     FRAME_MAX = INT32_MAX - 64,
-    /* Of all functions together; a program of 100 MB has two million. */
-    STEPS_MAX = 1 << 24,
+    STEPS_MAX = 1 << 24, /* of all functions together; a program of 100 MB has a million */
 };
 
 /* How the caller of a function is found. */
@@ -47,8 +46,7 @@ struct emit {
     struct unwind_rules *rules;
     struct eh_table table;
     uint32_t steps_left;
-    size_t
-        n_left; /* rows, of which the last one waits for the rule of the goroutine; 0: none does */
+    size_t n_left; /* rows; the last of them waits for the rule of goroutines. 0: none does */
 };
 
 /* Other functions that write the stack pointer have the flag since 1.17. */

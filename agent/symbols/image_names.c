@@ -53,7 +53,7 @@ static void sources_close(struct sources *sources)
 }
 
 static bool find_symbols(const struct image *image, const struct debug_file *debug,
-                         struct name_query *queries, size_t n)
+                         enum flame_kind kind, struct name_query *queries, size_t n)
 {
     _cleanup_free_ struct elf_query *symbols = mem_array(n, sizeof(*symbols));
     struct sources sources;
@@ -70,7 +70,7 @@ static bool find_symbols(const struct image *image, const struct debug_file *deb
             free(name);
         } else if (name) {
             name[1 + strcspn(name + 1, "@")] = '\0'; /* the version: @@GLIBC_2.34 */
-            name_chain_add(&queries[i].chain, name, image->elf.has_go ? FLAME_GO : FLAME_NATIVE);
+            name_chain_add(&queries[i].chain, name, kind);
         }
     }
     return !sources.is_spoilt;
@@ -79,9 +79,12 @@ static bool find_symbols(const struct image *image, const struct debug_file *deb
 bool image_names_find(const struct image *image, const struct debug_file *debug,
                       struct name_query *queries, size_t n_queries)
 {
+    enum flame_kind kind = image->elf.has_go ? FLAME_GO : FLAME_NATIVE;
+
     if (image->fd < 0)
         return true;
-    if (image->elf.has_go || image->elf.n_sections == 0)
-        go_names_find(image->fd, queries, n_queries);
-    return find_symbols(image, debug, queries, n_queries);
+    if ((image->elf.has_go || image->elf.n_sections == 0) &&
+        go_names_find(image->fd, queries, n_queries))
+        kind = FLAME_NATIVE; /* what is left is C */
+    return find_symbols(image, debug, kind, queries, n_queries);
 }

@@ -18,7 +18,7 @@ TRUNCATED = re.compile(r"^\[truncated")
 ROOTS = {
     "_start", "__libc_start_main", "__libc_start_call_main", "_dl_start_user", "_dl_start", "__clone", "clone", "__clone3", "clone3", "start_thread", "ret_from_fork", "ret_from_fork_asm",
     # Go: the bottom of a goroutine; of a thread; what runs on the thread's own stack after a switch without return
-    "runtime.goexit", "runtime.mstart", "runtime.rt0_go", "runtime.mcall", "runtime.clone", "_rt0_amd64_linux",
+    "runtime.goexit", "runtime.mstart", "runtime.rt0_go", "runtime.mcall", "runtime.morestack", "runtime.clone", "_rt0_amd64_linux",
 }
 
 # In the kernel, after the program's memory is gone, or before the new one's is there.
