@@ -33,7 +33,7 @@ clean_up() {
 trap clean_up EXIT
 
 cd "$work" || exit 1
-flags=(-O2 -fomit-frame-pointer -fno-optimize-sibling-calls)
+flags=(-D_GNU_SOURCE -O2 -fomit-frame-pointer -fno-optimize-sibling-calls)
 compile() { "${CC:-gcc}" "${flags[@]}" "$@" "$here/come_and_go.c" -lpthread; }
 compile -o come_and_go && compile -shared -fPIC -DLIBRARY -o library.so && cp come_and_go job && cp library.so other.so || exit 1
 
