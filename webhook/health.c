@@ -4,6 +4,7 @@
 #include "lib/mem.h"
 #include "lib/metrics.h"
 #include "webhook/answer.h"
+#include "webhook/connections.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,10 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONNECTIONS_MAX = 64, TIMEOUT_S = 10, ANSWER_MAX = 1024 * 1024, POOL = 16 * 1024 };
+/* A kubelet gives a probe a second, and closes its connection; Prometheus keeps it, or opens
+ * another. */
+enum { CONNECTIONS_MAX = 512, OF_ADDRESS_MAX = 16, REQUEST_MS = 1000, IDLE_MS = 1000 };
+enum { ANSWER_MAX = 1024 * 1024, POOL = 4 * 1024 };
 
 struct health {
     struct MHD_Daemon *daemon;
+    struct connections *connections;
     struct health_config config;
 };
 
@@ -83,6 +88,48 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
     return answer_queue(connection, &answer, &text);
 }
 
+static struct connection *connection_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info ? info->socket_context : NULL;
+}
+
+static void *on_request_line(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+    (void)cls;
+    (void)uri;
+    connection_begins_request(connection_of(connection));
+    return NULL;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode why)
+{
+    (void)cls;
+    (void)state;
+    (void)why;
+    connection_is_idle(connection_of(connection));
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct health *health = cls;
+
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        connection_close(*context);
+        *context = NULL;
+        return;
+    }
+
+    const union MHD_ConnectionInfo *fd =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    *context = connection_open(health->connections, fd ? fd->connect_fd : -1, NULL);
+}
+
 static struct MHD_Daemon *listen_on(struct health *health, unsigned family,
                                     struct sockaddr *address)
 {
@@ -94,8 +141,10 @@ static struct MHD_Daemon *listen_on(struct health *health, unsigned family,
     return MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | family, health->config.port, NULL, NULL,
         handle, health, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)POOL, MHD_OPTION_ARRAY, bound, MHD_OPTION_END);
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)OF_ADDRESS_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, health, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY, bound, MHD_OPTION_END);
 }
 
 int health_start(const struct health_config *config, struct health **ret, struct err *e)
@@ -109,6 +158,10 @@ int health_start(const struct health_config *config, struct health **ret, struct
         free(health);
         return err_set(e, -EINVAL, "'%s' is not an IPv4 address", config->address);
     }
+    if (connections_new(REQUEST_MS, IDLE_MS, &health->connections, e) < 0) {
+        free(health);
+        return e->code;
+    }
     errno = 0;
     if (config->address) {
         health->daemon = listen_on(health, 0, (struct sockaddr *)(void *)&v4);
@@ -120,6 +173,7 @@ int health_start(const struct health_config *config, struct health **ret, struct
     if (!health->daemon) {
         int code = errno ? -errno : -EIO;
 
+        connections_free(health->connections);
         free(health);
         return err_set(e, code, "listen on port %u for health: %s", config->port, err_text(code));
     }
@@ -140,5 +194,6 @@ void health_stop(struct health *health)
     if (!health)
         return;
     MHD_stop_daemon(health->daemon);
+    connections_free(health->connections);
     free(health);
 }

@@ -4,6 +4,9 @@
  *
  * /healthz says that the process answers; /readyz asks @ready; /metrics is what lib/metrics.h
  * holds. GET and HEAD only. One thread.
+ *
+ * Any pod of the cluster can reach the port, and must not keep the kubelet's probes from it: a
+ * request is due at once, and one address has few connections.
  */
 #pragma once
 

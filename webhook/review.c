@@ -183,6 +183,20 @@ static int write_review(const struct review_request *r, const struct verdict *v,
     return buf_add_str(reply, "}}");
 }
 
+static enum review_field field_of(const char *path)
+{
+    static const char *const paths[REVIEW_FIELD_COUNT] = {
+#define X(id, name) [REVIEW_FIELD_##id] = (name),
+        REVIEW_FIELDS(X)
+#undef X
+    };
+    enum review_field field = 0;
+
+    while (field < REVIEW_FIELD_OTHER && strcmp(path, paths[field]) != 0)
+        field++;
+    return field;
+}
+
 int review_answer(const struct review_request *r, const struct pod_lookup *lookup,
                   struct buf *reply, struct review_outcome *ret, struct err *e)
 {
@@ -193,7 +207,11 @@ int review_answer(const struct review_request *r, const struct pod_lookup *looku
         judge_create(r, lookup, &v, &outcome);
     else if (r->is_podflame && !r->deleting && r->operation == REVIEW_UPDATE)
         rules_check_update(r->old_spec, r->spec, &v.problems);
-    outcome.n_problems = (int)v.problems.n;
+    outcome.n_problems = v.problems.n;
+    for (size_t i = 0; i < v.problems.n; i++) {
+        outcome.problems[i].field = field_of(v.problems.item[i].field);
+        outcome.problems[i].cause = v.problems.item[i].cause;
+    }
     outcome.allowed = v.problems.n == 0;
     if (write_review(r, &v, outcome.lookup, reply) < 0)
         return err_set(e, -ENOSPC, "AdmissionReview: the answer is too large");

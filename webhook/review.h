@@ -17,6 +17,7 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "lib/podflame/problem.h"
 #include "webhook/request.h"
 
 #include <stdbool.h>
@@ -35,13 +36,34 @@ struct pod_lookup {
 
 enum review_lookup { REVIEW_NOT_LOOKED_UP, REVIEW_POD_FOUND, REVIEW_POD_ABSENT, REVIEW_POD_FAILED };
 
+/* The fields that a problem may be of. */
+#define REVIEW_FIELDS(X)                                                                           \
+    X(CONTAINER_NAME, "spec.containerName")                                                        \
+    X(DURATION, "spec.duration")                                                                   \
+    X(EVENT, "spec.event")                                                                         \
+    X(FREQUENCY, "spec.frequency")                                                                 \
+    X(TARGET_POD, "spec.targetPod")                                                                \
+    X(TTL, "spec.ttlSecondsAfterFinished")                                                         \
+    X(OTHER, "other")
+
+enum review_field {
+#define X(id, name) REVIEW_FIELD_##id,
+    REVIEW_FIELDS(X)
+#undef X
+        REVIEW_FIELD_COUNT,
+};
+
 /* What happened, for the log line and the metrics. */
 struct review_outcome {
     enum review_operation operation;
     bool allowed;
     enum review_lookup lookup;
     struct err lookup_err; /* of REVIEW_POD_FAILED */
-    int n_problems;
+    struct {
+        enum review_field field;
+        enum problem_cause cause;
+    } problems[PROBLEMS_MAX];
+    size_t n_problems;
 };
 
 enum { REVIEW_REPLY_MAX = 256 * 1024 };

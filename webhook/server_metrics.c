@@ -42,6 +42,28 @@ static struct metrics_family duration_seconds =
                    "included.",
                    METRICS_HISTOGRAM, durations);
 
+static struct metrics_series rejections[REVIEW_FIELD_COUNT * PROBLEM_CAUSE_COUNT] = {
+#define CAUSE(field_id, field, cause_id, cause)                                                    \
+    [(field_id)*PROBLEM_CAUSE_COUNT + PROBLEM_##                                                   \
+        cause_id] = { .labels = "field=\"" field "\",reason=\"" cause "\"" },
+#define X(id, field)                                                                               \
+    CAUSE(REVIEW_FIELD_##id, field, REQUIRED, "FieldValueRequired")                                \
+    CAUSE(REVIEW_FIELD_##id, field, INVALID, "FieldValueInvalid")                                  \
+    CAUSE(REVIEW_FIELD_##id, field, FORBIDDEN, "FieldValueForbidden")                              \
+    CAUSE(REVIEW_FIELD_##id, field, NOT_FOUND, "FieldValueNotFound")                               \
+    CAUSE(REVIEW_FIELD_##id, field, NOT_SUPPORTED, "FieldValueNotSupported")                       \
+    CAUSE(REVIEW_FIELD_##id, field, TOO_LONG, "FieldValueTooLong")                                 \
+    CAUSE(REVIEW_FIELD_##id, field, TYPE_INVALID, "FieldValueTypeInvalid")
+    REVIEW_FIELDS(X)
+#undef X
+#undef CAUSE
+};
+static struct metrics_family rejections_total =
+    METRICS_FAMILY("podflame_admission_rejections_total",
+                   "Problems that PodFlames were denied for, by field and by the cause type of the "
+                   "Kubernetes API.",
+                   METRICS_COUNTER, rejections);
+
 static struct metrics_series lookups[] = {
     [REVIEW_NOT_LOOKED_UP] = { .labels = "result=\"none\"" },
     [REVIEW_POD_FOUND] = { .labels = "result=\"found\"" },
@@ -79,6 +101,7 @@ void server_metrics_register(void)
     metrics_register(&refused_certificates_total);
     metrics_register(&requests_total);
     metrics_register(&duration_seconds);
+    metrics_register(&rejections_total);
     metrics_register(&lookups_total);
     metrics_register(&refusals_total);
     metrics_register(&in_flight_requests);
@@ -92,6 +115,10 @@ void server_metrics_count_review(const struct review_outcome *outcome, int64_t n
     metrics_add(&requests[i], 1);
     metrics_observe_ns(&durations[i], ns);
     metrics_add(&lookups[outcome->lookup], 1);
+    for (size_t j = 0; j < outcome->n_problems; j++)
+        metrics_add(&rejections[outcome->problems[j].field * PROBLEM_CAUSE_COUNT +
+                                outcome->problems[j].cause],
+                    1);
 }
 
 void server_metrics_count_refusal(unsigned http_status)

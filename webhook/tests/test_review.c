@@ -214,6 +214,10 @@ static void denial_has_the_native_form(void **state)
     assert_int_equal(review_respond(body.data, body.len, &lookup, &reply, &outcome, &e), 0);
     assert_string_equal(buf_str(&reply), want);
     assert_int_equal(outcome.n_problems, 2);
+    assert_int_equal(outcome.problems[0].field, REVIEW_FIELD_CONTAINER_NAME);
+    assert_int_equal(outcome.problems[0].cause, PROBLEM_REQUIRED);
+    assert_int_equal(outcome.problems[1].field, REVIEW_FIELD_DURATION);
+    assert_int_equal(outcome.problems[1].cause, PROBLEM_INVALID);
     assert_int_equal(outcome.lookup, REVIEW_POD_FOUND);
 
     buf_clear(&reply);
@@ -353,7 +357,7 @@ static void malformed_reviews_are_refused(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(bad); i++) {
         _cleanup_buf_ struct buf reply = BUF_INIT(REVIEW_REPLY_MAX);
-        struct review_outcome outcome = { .n_problems = -7 };
+        struct review_outcome outcome = { .n_problems = 7 };
         struct err e = { 0 };
 
         assert_int_equal(
@@ -361,7 +365,7 @@ static void malformed_reviews_are_refused(void **state)
             -EINVAL);
         if (strncmp(e.msg, bad[i].message, strlen(bad[i].message)) != 0)
             fail_msg("%s:\n  got  %s\n  want %s", bad[i].body, e.msg, bad[i].message);
-        assert_int_equal(outcome.n_problems, -7);
+        assert_int_equal(outcome.n_problems, 7);
         assert_int_equal(reply.len, 0);
     }
 }

@@ -4,6 +4,8 @@
 #include "webhook/health.h"
 #include "webhook/tests/serving.h"
 
+#include <errno.h>
+
 #include <pthread.h>
 
 static void a_review_is_answered(void **state)
@@ -305,6 +307,44 @@ static void health_and_metrics_are_told(void **state)
     health_stop(health);
 }
 
+/* More connections than one address may have, each with a byte now and then. */
+static void slow_clients_keep_no_probe_waiting(void **state)
+{
+    enum { SLOW = 80, ROUNDS = 6 };
+    const struct health_config config = { .address = "127.0.0.1" };
+    _cleanup_buf_ struct buf reply = BUF_INIT(4096);
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct health *health = NULL;
+    int fds[SLOW], answered = 0;
+    struct err e = { 0 };
+
+    (void)state;
+    assert_int_equal(health_start(&config, &health, &e), 0);
+    to.sin_port = htons(health_port(health));
+    for (int i = 0; i < SLOW; i++) {
+        struct sockaddr_in from = { .sin_family = AF_INET,
+                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1) };
+
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(fds[i], (const void *)&from, sizeof(from)), 0);
+        assert_int_equal(connect(fds[i], (const void *)&to, sizeof(to)), 0);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < SLOW; i++)
+            (void)send(fds[i], "G", 1, MSG_NOSIGNAL);
+        answered += get_plain(health_port(health), "GET", "/healthz", &reply) == 200;
+        (void)nanosleep(&(struct timespec){ .tv_nsec = 300000000 }, NULL);
+    }
+    assert_int_equal(answered, ROUNDS);
+    for (int i = 0; i < SLOW; i++) { /* the deadline has ended them all */
+        char byte;
+
+        assert_true(recv(fds[i], &byte, 1, MSG_DONTWAIT) <= 0 && errno != EAGAIN);
+        (void)close(fds[i]);
+    }
+    health_stop(health);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +358,7 @@ int main(void)
         SERVED(reading_pods_keeps_no_one_else_waiting),
         SERVED(wrong_configuration_is_refused),
         SERVED(health_and_metrics_are_told),
+        cmocka_unit_test(slow_clients_keep_no_probe_waiting),
     };
 
     return cmocka_run_group_tests_name("server", tests, set_up, tear_down);
