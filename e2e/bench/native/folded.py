@@ -98,8 +98,9 @@ def percent(part, whole):
     return 100.0 * part / whole if whole else 0.0
 
 
-def judge(text, truth, few=30):
-    """What the table shows, from folded stacks. A chain is judged where its leaf has at least `few` samples."""
+def judge(text, truth, few=60):
+    """What the table shows, from folded stacks. A chain is judged where its leaf has at least `few` samples, or
+    none although there must be some."""
     names, stacks = Names(), read(text)
     total = sum(n for _, _, n in stacks)
     parts = [{"name": p["name"], "true": percent(p["cpu_ns"], truth["cpu_ns"]), "chain": chain_pattern(p["chain"]),
@@ -126,7 +127,7 @@ def judge(text, truth, few=30):
             cut[why] = cut.get(why, 0) + n
         first = ";".join([title, *frames[:2]])
         threads |= {t for t in truth["threads"] if t in first}
-    judged = [p for p in parts if p["leaves"] >= few or p["true"] >= 2]
+    judged = [p for p in parts if p["leaves"] >= few or (p["leaves"] == 0 and p["true"] >= 2)]
     worst = min(judged, key=lambda p: percent(p["whole"], p["leaves"]), default=None)
     off = max(parts, key=lambda p: abs(percent(p["samples"], total) - p["true"]))
     return {

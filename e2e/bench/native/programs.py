@@ -33,8 +33,10 @@ def build(name):
 def place(cores):
     """Of a process that is about to start: its cores, and that it goes before whatever else the machine does."""
     os.sched_setaffinity(0, cores)
-    os.setpriority(os.PRIO_PROCESS, 0, NICE)
-    os.setsid()  # where the scheduler shares the machine between sessions first
+    os.setsid()
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    # Where the scheduler shares the machine between sessions first.
     with contextlib.suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as group:
         group.write(str(NICE))
 
