@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/symbols/elf_image.h"
 #include "agent/symbols/inlines.h"
 #include "lib/fuzz/fuzz.h"
 
@@ -11,8 +12,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct name_chain chains[QUERIES] = { 0 };
     struct inline_files files = { 0 };
     struct sandbox sandbox = { 0 };
+    struct elf_image elf = { 0 };
     struct err e = { 0 };
+    bool is_wanted = elf_image_read(file.fd, &elf, &e) == 0 && elf.has_debug_info;
 
+    elf_image_release(&elf);
+    if (!is_wanted) { /* as in names.c */
+        (void)close(file.fd);
+        return 0;
+    }
     file.queries = mem_array(QUERIES, sizeof(*file.queries));
     for (uint32_t i = 0; i < QUERIES; i++)
         file.queries[i] = (struct inline_query){ vaddrs[i], i };
