@@ -206,7 +206,7 @@ void go_rows_add(struct go_table *go, struct eh_range range, size_t max_rows,
     }
     if (end > range.start && end < e.range.end)
         emit_old(&e, table, end - range.start, e.range.end - range.start);
-    e.table.is_full |= e.steps_left == 0;
+    e.table.is_full |= e.steps_left == 0 || go->reader.reads_left == 0;
     if (end == range.start)
         return;
     free(table->rows);
