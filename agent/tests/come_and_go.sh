@@ -133,7 +133,7 @@ mostly "and replaced then" 'main;load;library_outer;library_leaf;' ';main;'
 stop_all
 
 start ./come_and_go threads 64 worker-
-profile 3
+profile 2
 threads=$(cut -d';' -f2 folded | sort -u | grep -c -x 'worker-[0-6][0-9]')
 if [ "$threads" -eq 64 ]; then ok "64 threads by name"; else fail "64 threads by name" "$threads names"; fi
 mostly "each with its stack" '^[^;]*;worker-[0-9]*;.*;thread;work;chain_outer;chain_inner;leaf;' ';leaf;'
@@ -174,7 +174,7 @@ at_most "in little memory (KiB)" peak_memory_kib 49152
 stop_all
 
 start ./come_and_go jobs
-profile 3
+profile 2
 at_most "a storm of programs: memory (KiB)" peak_memory_kib 49152
 at_most "a storm of programs: CPU time (ms)" cpu_ms 600
 stop_all
@@ -182,7 +182,7 @@ stop_all
 start ./come_and_go storm
 start ./come_and_go jobs
 start ./come_and_go work 100000
-profile 3
+profile 2
 mostly "beside a storm of others' processes" "$chain" ';leaf;'
 at_most "which cost no CPU time (ms)" cpu_ms 400
 stop_all

@@ -28,7 +28,8 @@ static const struct flame_header header = { .pod = "shop/</script>&\"\xff",
                                             .duration_ms = 10000,
                                             .frequency = 99,
                                             .samples = 7,
-                                            .lost = 1 };
+                                            .lost = 1,
+                                            .notes = { "1 sample lost", "</script>\n\"2\"" } };
 
 static inline void add(struct flame *f, uint64_t count, const char *a, const char *b, const char *c)
 {

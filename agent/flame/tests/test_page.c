@@ -57,6 +57,14 @@ static void the_header_is_on_the_page(void **state)
     assert_int_equal(json_get_int(p.root, "header.duration_ms", -1), 10000);
     assert_int_equal(json_get_int(p.root, "header.lost", -1), 1);
     assert_int_equal(json_get_int(p.root, "header.prunedSamples", -1), 0);
+
+    struct json_object *notes = json_get_array(p.root, "header.notes");
+
+    assert_int_equal(json_object_array_length(notes), 2);
+    assert_string_equal(json_object_get_string(json_object_array_get_idx(notes, 0)),
+                        "1 sample lost");
+    assert_null(
+        strchr(json_object_get_string(json_object_array_get_idx(notes, 1)), '\n')); /* one line */
     page_release(&p);
 }
 
