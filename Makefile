@@ -122,7 +122,7 @@ define link_test
 	$(call say,LD,$@)
 	$(Q)$(LD_$(1)) $(LDFLAGS_$(PROFILE)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $$(pkg-config --libs $(LIBS_$(1))) $(STATIC_$(1)) -lpthread
 endef
-$(filter $(OUT)/agent/%,$(TEST_BIN) $(FUZZ_BIN)): $(OUT)/%: $(OUT)/%.o $(OUT)/agent.a
+$(filter $(OUT)/agent/%,$(TEST_BIN) $(FUZZ_BIN)) $(OUT)/agent/tests/record_stack: $(OUT)/%: $(OUT)/%.o $(OUT)/agent.a
 	$(call link_test,agent)
 $(filter-out $(OUT)/agent/%,$(TEST_BIN) $(FUZZ_BIN)): $(OUT)/%: $(OUT)/%.o $(OUT)/operator.a
 	$(call link_test,operator)
@@ -180,6 +180,9 @@ tsan: have-deps ## the tests of all that has threads, under ThreadSanitizer
 	@$(MAKE) --no-print-directory --silent PROFILE=tsan $(THREADED)
 	@printf '%s\n' $(THREADED) | xargs -P "$$(nproc)" -I{} sh -c \
 	  '$(no_aslr) {} >{}.log 2>&1 && echo "ok    {}" || { cat {}.log; echo "FAIL  {}"; exit 1; }'
+
+record-stacks: $(OUT)/agent/tests/record_stack ## make the recorded stacks of agent/tests/golden anew (elfutils, musl-gcc, go)
+	@agent/tests/record_stacks $<
 
 arm64-objects: $(call objects,$(SRC_agent) $(ASM_agent))
 arm64: have-deps ## compile the agent and its BPF programs for arm64, without linking them
@@ -269,6 +272,6 @@ help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 	@printf '\nVariables: IMG=%s\n           AGENT_IMG=%s\n           KUBECONFIG, KUBECTL, CC, PROFILE, V=1\n' '$(IMG)' '$(AGENT_IMG)'
 
-.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test arm64 arm64-objects tsan kernels bench-webhook bench-agent lint format clean install uninstall deploy undeploy run manifests \
+.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test record-stacks arm64 arm64-objects tsan kernels bench-webhook bench-agent lint format clean install uninstall deploy undeploy run manifests \
   build-installer docker-build docker-push docker-buildx help
 -include $(shell [ -d $(OUT) ] && find $(OUT) -name '*.d')
