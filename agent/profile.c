@@ -22,8 +22,8 @@ struct profile {
     struct processes *processes;
     struct stacks *stacks;
     int64_t samples, first_ns;
-    int64_t lost_processes, lost_broken; /* samples */
-    int64_t by_pointers, unmapped;       /* samples */
+    int64_t lost_processes, lost_room; /* samples */
+    int64_t by_pointers, unmapped;     /* samples */
 };
 
 struct profile *profile_new(void)
@@ -228,7 +228,7 @@ static void add_sample(struct profile *p, const struct record *r, const uint64_t
     if (!collect(p, running, r, pcs, &sample) ||
         !stacks_add(p->stacks, sample.root, sample.places, sample.n)) {
         sample.root = (struct stack_root){ sample.root.process, STACKS_THREAD_MAIN, GRAPH_NO_ROOM };
-        p->lost_broken += !stacks_add(p->stacks, sample.root, NULL, 0); /* one a process */
+        p->lost_room += !stacks_add(p->stacks, sample.root, NULL, 0); /* one a process */
     }
     if (p->samples++ == 0)
         p->first_ns = (int64_t)r->time_ns;
@@ -240,7 +240,7 @@ void profile_add(struct profile *p, const struct record *r, const uint64_t *pcs)
         processes_tell(p->processes, r);
     else if (r->n_user > RECORD_USER_MAX || r->n_kernel > RECORD_KERNEL_MAX ||
              r->n_runtime > RECORD_RUNTIME_MAX)
-        p->lost_broken++;
+        p->lost_room++;
     else
         add_sample(p, r, pcs);
 }
@@ -272,9 +272,10 @@ static void take_notes(const struct profile *p, struct result_profile *result)
     int64_t *notes = result->notes;
 
     result->samples = p->samples;
-    result->lost += p->lost_processes + p->lost_broken;
+    result->lost += p->lost_processes + p->lost_room;
     result->processes = processes.sampled;
     notes[RESULT_NOTE_LOST_PROCESSES] = p->lost_processes;
+    notes[RESULT_NOTE_LOST_ROOM] = p->lost_room;
     notes[RESULT_NOTE_FRAME_POINTERS] = p->by_pointers;
     notes[RESULT_NOTE_UNMAPPED] = p->unmapped;
     notes[RESULT_NOTE_MERGED] = processes.merged;

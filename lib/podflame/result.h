@@ -61,6 +61,7 @@ const char *result_reason_name(enum result_reason reason);
     X(LOST_BUFFER_FULL, "lostBufferFull", "sample", "lost: the ring buffer was full")              \
     X(LOST_EXITING, "lostExiting", "sample", "lost: the process had given back its pid")           \
     X(LOST_PROCESSES, "lostTooManyProcesses", "sample", "lost: too many processes ran at once")    \
+    X(LOST_ROOM, "lostNoRoom", "sample", "lost: no room for another stack")                        \
     X(TOO_DEEP, "truncatedTooDeep", "sample", "truncated: more callers than are recorded")         \
     X(NO_CODE, "truncatedNoCode", "sample", "truncated: the caller lies in no code")               \
     X(NO_RULE, "truncatedNoRule", "sample", "truncated: nothing tells who the caller is")          \
