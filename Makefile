@@ -137,8 +137,8 @@ fuzzers: $(FUZZ_BIN)
 ##@ Develop
 PACKAGES := gcc g++ libc6-dev make clang llvm llvm-dev bpftool pkg-config libbpf-dev libelf-dev libdw-dev liblzma-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev \
   libcurl4-openssl-dev libjson-c-dev libyaml-dev libssl-dev uthash-dev libcmocka-dev libclang-rt-dev git python3 jq openssl curl \
-  clang-format clang-tidy shellcheck codespell yamllint binutils dwz g++ musl-tools xz-utils libc6-dbg $(if $(shell command -v rustc),,rustc) \
-  musl-tools libc6-dev-arm64-cross containerd runc containernetworking-plugins iproute2 iptables buildah mmdebstrap busybox-static util-linux procps ca-certificates
+  clang-format clang-tidy shellcheck codespell yamllint binutils dwz musl-tools xz-utils libc6-dbg $(if $(shell command -v rustc),,rustc) \
+  libc6-dev-arm64-cross containerd runc containernetworking-plugins iproute2 iptables buildah mmdebstrap busybox-static util-linux procps ca-certificates
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 missing_packages = $(shell dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) 2>/dev/null | \
   awk -v all='$(PACKAGES)' '/install ok installed/ { sub(/:.*/, "", $$1); have[$$1] = 1 } END { n = split(all, p, " "); for (i = 1; i <= n; i++) if (!have[p[i]]) printf "%s ", p[i] }')
