@@ -176,10 +176,11 @@ static void end_at_entry(uint64_t entry, struct unwind_rules *rules, struct unwi
 {
     const struct unwind_rule end = { .cfa = UNWIND_CFA_END };
     struct eh_table *t = &image->table;
-    uint32_t addr = (uint32_t)(entry - image->range.start);
+    uint64_t size = image->range.end - image->range.start, off = entry - image->range.start;
+    uint32_t addr = (uint32_t)off;
     size_t at = 0;
 
-    if (entry < image->range.start || entry > image->range.end - ENTRY_SIZE ||
+    if (size > UINT32_MAX || size < ENTRY_SIZE || off > size - ENTRY_SIZE ||
         t->n_rows + 2 > UNWIND_ROWS_PER_IMAGE_MAX)
         return;
     while (at < t->n_rows && t->rows[at].addr <= addr)
@@ -187,14 +188,15 @@ static void end_at_entry(uint64_t entry, struct unwind_rules *rules, struct unwi
     if (at > 0 && t->rows[at - 1].rule != UNWIND_RULE_NONE)
         return;
 
+    size_t first = at > 0 && t->rows[at - 1].addr == addr ? at - 1 : at;
     bool touches_next = at < t->n_rows && t->rows[at].addr <= addr + ENTRY_SIZE;
-    size_t n_new = touches_next ? 1 : 2;
+    size_t n_new = first + (touches_next ? 1 : 2) - at;
 
     t->rows = mem_grow(t->rows, t->n_rows + n_new, sizeof(*t->rows));
     memmove(t->rows + at + n_new, t->rows + at, (t->n_rows - at) * sizeof(*t->rows));
-    t->rows[at] = (struct unwind_row){ addr, unwind_rules_number(rules, &end) };
+    t->rows[first] = (struct unwind_row){ addr, unwind_rules_number(rules, &end) };
     if (!touches_next)
-        t->rows[at + 1] = (struct unwind_row){ addr + ENTRY_SIZE, UNWIND_RULE_NONE };
+        t->rows[first + 1] = (struct unwind_row){ addr + ENTRY_SIZE, UNWIND_RULE_NONE };
     t->n_rows += n_new;
 }
 
