@@ -5,6 +5,7 @@
 #include "agent/runtimes/python_layout.h"
 
 #include "agent/runtimes/fuzz/target_words.h"
+#include "agent/runtimes/utf8.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ static void name_frame(const struct python_offsets *offsets, const struct runtim
 
     if (!python_code_read(getpid(), offsets, frame->object, type, frame->check, &code))
         return;
-    if (strlen(code.name) > PYTHON_NAME_MAX * 4 ||
+    if (strlen(code.name) > (size_t)PYTHON_NAME_MAX * UTF8_MAX ||
         python_code_line(&code, offsets->lines, frame->at & RUNTIME_AT_UNKNOWN) < 0)
         abort();
     python_code_release(&code);

@@ -4,6 +4,7 @@
 #include "agent/runtimes/v8_function.h"
 
 #include "agent/runtimes/fuzz/target_words.h"
+#include "agent/runtimes/utf8.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -64,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!v8_step(&image.walk, base + 2 * sizeof(*words), &frame) ||
         !v8_function_read(getpid(), &image, runtime_frame_object(&frame), frame.check, &function))
         return 0;
-    if (!function.name || !function.file || strlen(function.name) > V8_NAME_MAX * 4)
+    if (!function.name || !function.file || strlen(function.name) > (size_t)V8_NAME_MAX * UTF8_MAX)
         abort();
     if (function.source && v8_lines_read(getpid(), &image, function.source, &lines)) {
         if (v8_lines_at(&lines, function.start) > V8_SOURCE_MAX)
