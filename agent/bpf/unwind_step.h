@@ -135,6 +135,15 @@ static __always_inline bool unwind_is_trampoline(const struct unwind_walk *w)
     return code == 0x0f0000000fc0c748ULL || (code << 8 >> 8) == 0x050f0000000fb8ULL;
 }
 
+/* Where the function of makecontext() returns to, the first byte of glibc's __start_context
+ * (sysdeps/unix/sysv/linux/x86_64/__start_context.S): mov %rbx, %rsp; mov (%rsp), %rdi; test. */
+static __always_inline bool unwind_is_coroutine_start(const struct unwind_walk *w)
+{
+    __u64 code;
+
+    return !w->is_exact && unwind_read(w, w->pc, &code) && code == 0x48243c8b48dc8948ULL;
+}
+
 static __always_inline __u8 unwind_by_frame_pointer(struct unwind_walk *w, __u32 flags)
 {
     __u64 pc, bp;
@@ -288,8 +297,13 @@ static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
 
     if (cfa == UNWIND_CFA_NONE && unwind_is_trampoline(w))
         cfa = UNWIND_CFA_SIGNAL;
-    if (cfa == UNWIND_CFA_SIGNAL && !w->is_exact)
-        *ret_pc = w->pc + 1; /* nobody called it: the kernel returns to its start */
+
+    bool is_coroutine_start = cfa == UNWIND_CFA_NONE && unwind_is_coroutine_start(w);
+
+    if (is_coroutine_start)
+        cfa = UNWIND_CFA_END;
+    if (is_coroutine_start || (cfa == UNWIND_CFA_SIGNAL && !w->is_exact))
+        *ret_pc = w->pc + 1; /* nobody called it: it is returned to at its start */
     if (cfa == UNWIND_CFA_SIGNAL)
         w->stop = unwind_by_signal(w);
     else if (cfa == UNWIND_CFA_END)

@@ -186,7 +186,7 @@ if ! grep -q ' T _start$' <(nm "$workload") || [ "$(uname -m)" != x86_64 ]; then
 elif "${CC:-gcc}" -O2 -fomit-frame-pointer -o "$hard" "$here/hard_stacks.c" -lpthread; then
     walks "a signal's handler" ';leaf;' ';interrupted;(raise|gsignal);([^;]*;)+on_alarm;leaf;' "$begin" "$hard" signal
     walks "a signal's handler on another stack" ';leaf;' ';interrupted_far;(raise|gsignal);([^;]*;)+on_alarm;leaf;' "$begin" "$hard" altstack
-    walks "a coroutine" ';leaf;' ';coroutine;leaf;' '([[]truncated[^;]*;)?[^;]*;coroutine;' "$hard" coroutine
+    walks "a coroutine" ';leaf;' ';coroutine;leaf;' '(__start_context|[[]libc[^;]*);coroutine;' "$hard" coroutine
     walks "after longjmp" ';leaf;' ';in_thread;jumped;leaf;' "$begin" "$hard" longjmp
     walks "a thread" ';leaf;' ';in_thread;chain_outer;chain_inner;leaf;' '[^;]*;[^;]*;in_thread;' "$hard" thread
     # musl's own code has neither unwind tables nor frame pointers.
