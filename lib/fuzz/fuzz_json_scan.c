@@ -43,6 +43,10 @@ static void check(struct json_scan *s, const struct json_found *found, struct js
         return;
     size_t len;
     const char *decoded = json_string_decode(text, found->len, &len);
+    /* json-c 0.16 takes the character of a pair for half a pair, and writes U+FFFD, when its lower
+     * sixteen bits look like one: U+1D800 to U+1DFFF, and in the planes above. */
+    if (strstr(json_object_get_string(there), "\xef\xbf\xbd"))
+        return;
     assert(len == (size_t)json_object_get_string_len(there));
     assert(memcmp(decoded, json_object_get_string(there), len + 1) == 0);
 }
