@@ -105,7 +105,7 @@ static uint32_t native_of(const struct runtime_frame *frame)
     return frame->at >> RUNTIME_AT_NATIVE_SHIFT & RUNTIME_AT_NATIVE_MASK;
 }
 
-/* Where the kernel side says which native frames run Python ones, no look at names is needed. */
+/* Where the kernel side says which native frames run a language's, no look at symbols is needed. */
 static bool mark_loops(const struct runtime_frame *frames, size_t n, struct natives *natives)
 {
     bool is_known = false;
@@ -122,8 +122,8 @@ static bool mark_loops(const struct runtime_frame *frames, size_t n, struct nati
     return true;
 }
 
-/* Puts native frames and those of Python functions into @ret in their order. @words: the record's,
- * two for each Python frame. */
+/* Puts native frames and those of interpreted languages into @ret in their order. @words: the
+ * record's, two for each frame of a language. */
 static bool merge(struct profile *p, const struct running *running, const uint64_t *words, size_t n,
                   struct natives *natives, struct sample *ret)
 {

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 enum {
@@ -36,10 +37,15 @@ struct sampler {
 /* What libbpf complained about last; its callback has no argument of the caller's. */
 static char libbpf_warning[256];
 
+/* It printed what the verifier has against a program: of the errno alone, -EACCES may as well mean
+ * that a security module said no before the verifier looked. */
+static bool verifier_refused;
+
 __attribute__((format(printf, 2, 0))) static int keep_warning(enum libbpf_print_level level,
                                                               const char *fmt, va_list args)
 {
     if (level == LIBBPF_WARN) {
+        verifier_refused |= strstr(fmt, "BEGIN PROG LOAD LOG") != NULL;
         (void)vsnprintf(libbpf_warning, sizeof(libbpf_warning), fmt, args);
         libbpf_warning[strcspn(libbpf_warning, "\n")] = '\0';
     }
@@ -140,8 +146,14 @@ static void configure(struct sampler *s, const struct sampler_options *options)
                                    options->n_unwind_rows ? options->n_unwind_rows : 1);
 }
 
+static const char *kernel_release(struct utsname *names)
+{
+    return uname(names) < 0 ? "(unknown)" : names->release;
+}
+
 static int load(struct sampler *s, enum result_reason *ret_reason, struct err *e)
 {
+    struct utsname names;
     int code;
 
     if (access("/sys/kernel/btf/vmlinux", R_OK) < 0) {
@@ -154,6 +166,14 @@ static int load(struct sampler *s, enum result_reason *ret_reason, struct err *e
     code = probe__load(s->probe);
     if (code == 0)
         return 0;
+    if (verifier_refused) {
+        *ret_reason = RESULT_KERNEL_TOO_OLD;
+        return err_set(
+            e, code,
+            "load the BPF programs: the verifier of kernel %s does not accept them (%s); "
+            "please report this release",
+            kernel_release(&names), err_text(code));
+    }
     if (permission_is(code)) {
         *ret_reason = RESULT_NO_PERMISSION;
         return permission_explain(PERMISSION_BPF, code, "load the BPF programs", e);
@@ -211,6 +231,7 @@ int sampler_open(const struct sampler_options *options, sampler_fn on_record, vo
     struct sampler *s = mem_zalloc(sizeof(*s));
 
     libbpf_warning[0] = '\0';
+    verifier_refused = false;
     (void)libbpf_set_print(keep_warning);
     s->on_record = on_record;
     s->arg = arg;

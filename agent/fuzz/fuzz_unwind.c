@@ -1,19 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/bpf/unwind_table.h"
+#include "agent/tests/unwind_host.h"
 #include "lib/fuzz/fuzz.h"
-
-#include <stdbool.h>
-
-struct unwind_walk;
-static bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_value);
-static const struct unwind_mapping *unwind_mapping_at(const struct unwind_walk *w, __u32 i);
-static const struct unwind_row *unwind_row_at(const struct unwind_walk *w, __u32 i);
-static const struct unwind_rule *unwind_rule_at(const struct unwind_walk *w, __u32 i);
-
-#ifndef __always_inline
-#define __always_inline inline __attribute__((always_inline))
-#endif
-#include "agent/bpf/unwind_step.h"
 
 enum { STACK = 0x7000, CODE = 0x1000, FRAMES_MAX = 64 };
 

@@ -3,24 +3,8 @@
  * unwind_golden: the source that walks stacks in the kernel, over recorded stacks of real programs,
  * against what another unwinder found there. golden.h tells the form of the files.
  */
-#include "agent/bpf/unwind_table.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-struct unwind_walk;
-static bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_value);
-static const struct unwind_mapping *unwind_mapping_at(const struct unwind_walk *w, __u32 i);
-static const struct unwind_row *unwind_row_at(const struct unwind_walk *w, __u32 i);
-static const struct unwind_rule *unwind_rule_at(const struct unwind_walk *w, __u32 i);
-
-#ifndef __always_inline
-#define __always_inline inline __attribute__((always_inline))
-#endif
-#include "agent/bpf/unwind_step.h"
-
 #include "agent/tests/golden.h"
+#include "agent/tests/unwind_host.h"
 
 #include <glob.h>
 #include <setjmp.h>

@@ -13,25 +13,13 @@
 
 enum { N_WORKERS = 4, CHILD_MS = 150 };
 
-/* A part, and what it calls. */
-#define PART(NAME)                                                                                 \
-    DISTINCT static void NAME##_leaf(uint64_t n_steps)                                             \
-    {                                                                                              \
-        spin(n_steps);                                                                             \
-    }                                                                                              \
-    DISTINCT static void NAME(uint64_t n_steps)                                                    \
-    {                                                                                              \
-        NAME##_leaf(n_steps);                                                                      \
-        stay();                                                                                    \
-    }
-
-PART(worker_0)
-PART(worker_1)
-PART(worker_2)
-PART(worker_3)
-PART(sixty)
-PART(thirty)
-PART(ten)
+TRUTH_PART(worker_0)
+TRUTH_PART(worker_1)
+TRUTH_PART(worker_2)
+TRUTH_PART(worker_3)
+TRUTH_PART(sixty)
+TRUTH_PART(thirty)
+TRUTH_PART(ten)
 
 #define BELOW_WORKER "main;prefork;worker_loop;truth_round;"
 #define BELOW_CHILD  "...;child;truth_round;"

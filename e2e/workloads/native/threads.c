@@ -7,20 +7,9 @@
 /* All threads together do a round in so many turns. */
 enum { N_THREADS = 64, TURNS = 10 };
 
-#define PART(NAME)                                                                                 \
-    DISTINCT static void NAME##_leaf(uint64_t n_steps)                                             \
-    {                                                                                              \
-        spin(n_steps);                                                                             \
-    }                                                                                              \
-    DISTINCT static void NAME(uint64_t n_steps)                                                    \
-    {                                                                                              \
-        NAME##_leaf(n_steps);                                                                      \
-        stay();                                                                                    \
-    }
-
-PART(parse)
-PART(render)
-PART(compress)
+TRUTH_PART(parse)
+TRUTH_PART(render)
+TRUTH_PART(compress)
 
 #define BELOW "work;truth_round;"
 

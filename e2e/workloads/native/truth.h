@@ -206,3 +206,15 @@ MAYBE_UNUSED DISTINCT static int truth_serve(int argc, char **argv, const struct
         stay();                                                                                    \
         return code;                                                                               \
     } while (0)
+
+/* A part, and the leaf that it calls. */
+#define TRUTH_PART(NAME)                                                                           \
+    DISTINCT static void NAME##_leaf(uint64_t n_steps)                                             \
+    {                                                                                              \
+        spin(n_steps);                                                                             \
+    }                                                                                              \
+    DISTINCT static void NAME(uint64_t n_steps)                                                    \
+    {                                                                                              \
+        NAME##_leaf(n_steps);                                                                      \
+        stay();                                                                                    \
+    }
