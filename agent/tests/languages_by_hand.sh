@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Profiles code with known shares of CPU time under each interpreter that is named by PYTHONS (default: /usr/bin/python3)
+# and NODES (default: node, when there is one), and compares the profile with what the code measured of itself.
+# Exit 0: all held, 1: not, 77: this machine cannot run it. PODFLAME_AGENT names another binary; KEEP a file for the
+# stacks of what failed.
+set -uo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+agent=$(readlink -f "${PODFLAME_AGENT:-build/bin/podflame-agent}") || exit 1
+read -ra pythons <<<"${PYTHONS-/usr/bin/python3}"
+read -ra nodes <<<"${NODES-$(command -v node)}"
+seconds=${SECONDS_EACH:-5}
+
+[ "$(id -u)" -eq 0 ] || { echo "skipped: needs root" && exit 77; }
+[ -r /sys/kernel/btf/vmlinux ] || { echo "skipped: this kernel shows no BTF" && exit 77; }
+[ -x "$agent" ] || { echo "no agent at '$agent'" && exit 1; }
+
+work=$(mktemp -d)
+pid=
+trap '[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null; rm -rf "$work"' EXIT
+
+# Before what else the machine does: a share of few samples says little.
+failed=0
+compare() { # LANGUAGE NAME COMMAND...
+    local language=$1 name=$2
+    shift 2
+    nice -n -10 "$@" "$((seconds + 2))" >"$work/truth" &
+    pid=$!
+    sleep 1
+    nice -n -10 "$agent" --pid "$pid" --duration "${seconds}s" --frequency 999 --format folded --output "$work/folded" 2>"$work/said" ||
+        { cat "$work/said" && exit 1; }
+    wait "$pid"
+    pid=
+    awk -v name="$name" -f "$here/agent/tests/shares_$language.awk" -f "$here/agent/tests/shares.awk" "$work/truth" "$work/folded" ||
+        { failed=1 && cat "$work/said" && cp "$work/folded" "${KEEP:-/dev/null}"; }
+}
+
+for python in "${pythons[@]}"; do
+    compare python "$("$python" --version)" "$python" "$here/e2e/workloads/python/shares.py"
+done
+# A function that the optimising compiler inlined counts for its caller, so here it inlines none.
+for node in "${nodes[@]}"; do
+    compare node "node $("$node" --version)" "$node" --no-turbo-inlining "$here/e2e/workloads/node/shares.js"
+done
+[ ${#nodes[@]} -gt 0 ] || echo "skipped Node.js: there is none on this machine"
+exit $failed
