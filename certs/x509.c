@@ -227,7 +227,7 @@ int certs_leaf_sign(const struct cert_pair *ca, const char *const *dns_names, ti
         { NID_ext_key_usage, "serverAuth" },
         { NID_subject_alt_name, buf_str(&names) },
         { NID_subject_key_identifier, "hash" },
-        { NID_authority_key_identifier, "keyid" },
+        { NID_authority_key_identifier, "keyid,issuer" },
         { 0, NULL },
     };
     time_t end = now + life_s < ca_end ? now + life_s : ca_end;

@@ -183,26 +183,24 @@ static void write_file(const char *path, const char *text)
 }
 
 /* The oracle: the openssl program verifies chain, purpose and host name. */
-static void openssl_verifies_the_chain(void **state)
+static void openssl_verifies(const struct cert_pair *ca, const char *how)
 {
-    _cleanup_cert_pair_ struct cert_pair ca = { 0 }, leaf = { 0 };
+    _cleanup_cert_pair_ struct cert_pair leaf = { 0 };
     struct err e = { 0 };
     char dir[] = "/tmp/test_x509.XXXXXX";
     int status = -1;
 
-    (void)state;
-    new_ca(time(NULL), 365 * DAY, &ca);
-    assert_int_equal(certs_leaf_sign(&ca, names, time(NULL), 90 * DAY, &leaf, &e), 0);
+    assert_int_equal(certs_leaf_sign(ca, names, time(NULL), 90 * DAY, &leaf, &e), 0);
     assert_non_null(mkdtemp(dir));
     _cleanup_free_ char *ca_path = mem_printf("%s/ca.pem", dir);
     _cleanup_free_ char *leaf_path = mem_printf("%s/leaf.pem", dir);
-    write_file(ca_path, ca.cert_pem);
+    write_file(ca_path, ca->cert_pem);
     write_file(leaf_path, leaf.cert_pem);
 
     pid_t child = fork();
     if (child == 0) {
-        execlp("openssl", "openssl", "verify", "-x509_strict", "-purpose", "sslserver",
-               "-verify_hostname", names[0], "-CAfile", ca_path, leaf_path, (char *)NULL);
+        execlp("openssl", "openssl", "verify", how, "-purpose", "sslserver", "-verify_hostname",
+               names[0], "-CAfile", ca_path, leaf_path, (char *)NULL);
         _exit(127);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -210,6 +208,43 @@ static void openssl_verifies_the_chain(void **state)
     (void)unlink(leaf_path);
     (void)rmdir(dir);
     assert_int_equal(status, 0);
+}
+
+static void openssl_verifies_the_chain(void **state)
+{
+    _cleanup_cert_pair_ struct cert_pair ca = { 0 };
+
+    (void)state;
+    new_ca(time(NULL), 365 * DAY, &ca);
+    openssl_verifies(&ca, "-x509_strict");
+}
+
+/* A CA without a subject key identifier, as others may make one: its leaves name it otherwise. */
+static const char no_identifier_cert[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBRzCB76ADAgECAhQ8CqH+Z/s2MdPuJbYvpR93lNr26zAKBggqhkjOPQQDAjAR\n"
+    "MQ8wDQYDVQQDDAZuby1za2kwIBcNMjYxMTIzMDk0MDA2WhgPMjEyNjEwMzAwOTQw\n"
+    "MDZaMBExDzANBgNVBAMMBm5vLXNraTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IA\n"
+    "BPTcluN6wH3J3NTX8bN6I4lPAdGGhapx/a6hhrRgAezWgSPZuGEhCvr0kZRi6oFC\n"
+    "anBgprbbfNmH9gmNrxOREpWjIzAhMA8GA1UdEwEB/wQFMAMBAf8wDgYDVR0PAQH/\n"
+    "BAQDAgIEMAoGCCqGSM49BAMCA0cAMEQCIB8p5cznPmjdivP+KgLsZfer5y7U2+Wz\n"
+    "Aawtbh4Imz6gAiAsEBc5kv0GDG5n58Tj1wZBisoWAhgM+hSrSPEMaTIkCg==\n"
+    "-----END CERTIFICATE-----\n";
+static const char no_identifier_key[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgFNkEEFqFM4xvQ9Px\n"
+    "7VM3Lvav+jHAfN9JzkuwTgF2LPyhRANCAAT03JbjesB9ydzU1/GzeiOJTwHRhoWq\n"
+    "cf2uoYa0YAHs1oEj2bhhIQr69JGUYuqBQmpwYKa223zZh/YJja8TkRKV\n"
+    "-----END PRIVATE KEY-----\n";
+
+static void a_ca_without_identifier_signs(void **state)
+{
+    const struct cert_pair ca = { (char *)no_identifier_cert, (char *)no_identifier_key };
+    struct err e = { 0 };
+
+    (void)state;
+    assert_int_equal(certs_ca_check(&ca, time(NULL), &e), 0);
+    openssl_verifies(&ca, "-policy_check"); /* not strict: that wants the identifier */
 }
 
 int main(void)
@@ -221,6 +256,7 @@ int main(void)
         cmocka_unit_test(what_is_described_can_be_printed),
         cmocka_unit_test(too_large_a_pem_is_not_parsed),
         cmocka_unit_test(openssl_verifies_the_chain),
+        cmocka_unit_test(a_ca_without_identifier_signs),
     };
 
     return cmocka_run_group_tests_name("x509", tests, NULL, NULL);
