@@ -60,12 +60,12 @@ CXXFLAGS_ALL = $(filter-out -std=% -Wstrict-prototypes -Wmissing-prototypes,$(CF
 sources       = $(sort $(foreach d,$(1),$(wildcard $(d)/*.c)))
 SRC_lib      := $(call sources,lib lib/podflame)
 SRC_operator := $(SRC_lib) $(call sources,lib/kube webhook reconciler certs)
-SRC_agent    := $(SRC_lib) $(call sources,agent agent/runtimes agent/symbols agent/flame)
+SRC_agent    := $(SRC_lib) $(call sources,agent agent/unwind agent/runtimes agent/symbols agent/flame)
 CXX_agent    := $(wildcard agent/symbols/*.cc)
 ASM_agent    := $(wildcard agent/flame/*.S)
 BPF          := $(wildcard agent/bpf/*.bpf.c)
 SKEL         := $(BPF:%.bpf.c=$(OUT)/%.skel.h)
-TEST_DIRS    := lib lib/kube lib/podflame webhook reconciler certs agent agent/symbols agent/runtimes agent/flame
+TEST_DIRS    := lib lib/kube lib/podflame webhook reconciler certs agent agent/unwind agent/symbols agent/runtimes agent/flame
 TESTS        := $(sort $(wildcard $(TEST_DIRS:%=%/tests/test_*.c)))
 FUZZERS      := $(sort $(filter-out lib/fuzz/fuzz_replay.c,$(wildcard $(TEST_DIRS:%=%/fuzz/fuzz_*.c))))
 objects       = $(addprefix $(OUT)/,$(addsuffix .o,$(basename $(1))))
@@ -122,7 +122,7 @@ define link_test
 	$(call say,LD,$@)
 	$(Q)$(LD_$(1)) $(LDFLAGS_$(PROFILE)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $$(pkg-config --libs $(LIBS_$(1))) $(STATIC_$(1)) -lpthread
 endef
-$(filter $(OUT)/agent/%,$(TEST_BIN) $(FUZZ_BIN)) $(OUT)/agent/tests/record_stack: $(OUT)/%: $(OUT)/%.o $(OUT)/agent.a
+$(filter $(OUT)/agent/%,$(TEST_BIN) $(FUZZ_BIN)) $(OUT)/agent/unwind/tests/record_stack: $(OUT)/%: $(OUT)/%.o $(OUT)/agent.a
 	$(call link_test,agent)
 $(filter-out $(OUT)/agent/%,$(TEST_BIN) $(FUZZ_BIN)): $(OUT)/%: $(OUT)/%.o $(OUT)/operator.a
 	$(call link_test,operator)
@@ -181,8 +181,8 @@ tsan: have-deps ## the tests of all that has threads, under ThreadSanitizer
 	@printf '%s\n' $(THREADED) | xargs -P "$$(nproc)" -I{} sh -c \
 	  '$(no_aslr) {} >{}.log 2>&1 && echo "ok    {}" || { cat {}.log; echo "FAIL  {}"; exit 1; }'
 
-record-stacks: $(OUT)/agent/tests/record_stack ## make the recorded stacks of agent/tests/golden anew (elfutils, musl-gcc, go)
-	@agent/tests/record_stacks $<
+record-stacks: $(OUT)/agent/unwind/tests/record_stack ## make the recorded stacks of agent/unwind/tests/golden anew (elfutils, musl-gcc, go)
+	@agent/unwind/tests/record_stacks $<
 
 arm64-objects: $(call objects,$(SRC_agent) $(ASM_agent))
 arm64: have-deps ## compile the agent and its BPF programs for arm64, without linking them

@@ -10,7 +10,7 @@
 #pragma once
 
 #include "agent/code.h"
-#include "agent/unwind_tables.h"
+#include "agent/unwind/unwind_tables.h"
 
 #include <stdint.h>
 

@@ -22,7 +22,7 @@
 #include "agent/layouts.h"
 #include "agent/runtimes/runtimes.h"
 #include "agent/shown.h"
-#include "agent/unwind_tables.h"
+#include "agent/unwind/unwind_tables.h"
 
 #include <stdbool.h>
 #include <stdint.h>

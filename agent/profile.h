@@ -11,7 +11,7 @@
 
 #include "agent/bpf/record.h"
 #include "agent/flame/flame.h"
-#include "agent/unwind_tables.h"
+#include "agent/unwind/unwind_tables.h"
 #include "lib/podflame/result.h"
 
 #include <stdbool.h>

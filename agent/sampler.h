@@ -9,7 +9,7 @@
 
 #include "agent/bpf/record.h"
 #include "agent/bpf/runtime_frame.h"
-#include "agent/unwind_tables.h"
+#include "agent/unwind/unwind_tables.h"
 #include "lib/err.h"
 #include "lib/podflame/result.h"
 

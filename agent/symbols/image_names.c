@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/symbols/image_names.h"
 
-#include "agent/go_names.h"
+#include "agent/symbols/go_names.h"
 #include "agent/symbols/elf_symbols.h"
 #include "agent/symbols/mini_debug.h"
 #include "lib/cleanup.h"
