@@ -138,6 +138,7 @@ fuzzers: $(FUZZ_BIN)
 PACKAGES := gcc g++ libc6-dev make clang llvm llvm-dev bpftool pkg-config libbpf-dev libelf-dev libdw-dev liblzma-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev \
   libcurl4-openssl-dev libjson-c-dev libyaml-dev libssl-dev uthash-dev libcmocka-dev libclang-rt-dev git python3 jq openssl curl \
   clang-format clang-tidy shellcheck codespell yamllint binutils dwz musl-tools xz-utils libc6-dbg $(if $(shell command -v rustc),,rustc) \
+  $(if $(shell command -v node),,nodejs) $(if $(shell command -v javac),,default-jdk-headless) \
   libc6-dev-arm64-cross containerd runc containernetworking-plugins iproute2 iptables buildah mmdebstrap busybox-static util-linux procps ca-certificates
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 missing_packages = $(shell dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) 2>/dev/null | \

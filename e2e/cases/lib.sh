@@ -122,10 +122,9 @@ share_is() {
         fail "the share of $2 is ${got##* } %, not $3 %"
 }
 
-# chain_is PAGE PERCENT CALLER;CALLEE: at least that share of the samples that hold the callee show it under the caller;
-# Python functions without their lines
+# chain_is PAGE PERCENT CALLER;CALLEE: at least that share of the samples that hold the callee show it under the caller
 chain_is() {
-    e2e/page folded "$1" | sed -E 's/ \([^();]*:[0-9]+\)//g' | awk -v chain=";$3" -v leaf=";${3##*;}" -v least="$2" '
+    e2e/page functions "$1" | awk -v chain=";$3" -v leaf=";${3##*;}" -v least="$2" '
         { n = $NF; sub(/ [0-9]+$/, ""); line = $0 ";" }
         index(line, leaf ";") { all += n; if (index(line, chain ";")) good += n }
         END { printf "%s in %d of %d samples\n", substr(chain, 2), good, all; exit !(all > 0 && good * 100 >= least * all) }' ||
