@@ -13,7 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAMES_MAX = RECORD_USER_MAX + RECORD_RUNTIME_MAX + RECORD_KERNEL_MAX };
+enum {
+    CALLS_MAX = 4 * RECORD_RUNTIME_MAX, /* functions that the frames of languages run */
+    FRAMES_MAX = RECORD_USER_MAX + CALLS_MAX + RECORD_KERNEL_MAX,
+};
 
 struct profile {
     struct images *images;
@@ -95,6 +98,7 @@ static struct place user_place(struct profile *p, struct running *running, uint6
 
 /* The native frames of a stack, leaf first. */
 struct natives {
+    const uint64_t *pcs;     /* return addresses, but the first */
     const uint32_t *numbers; /* of their places */
     bool *is_loop;
     uint32_t n;
@@ -122,30 +126,61 @@ static bool mark_loops(const struct runtime_frame *frames, size_t n, struct nati
     return true;
 }
 
+/* The functions that the frames of languages run, leaf first. */
+struct calls {
+    uint32_t numbers[CALLS_MAX]; /* of their places */
+    bool ends_group[CALLS_MAX], is_shown[CALLS_MAX];
+    size_t n;
+};
+
+/* False: there is no room for another place. */
+static bool add_call(struct profile *p, const struct runtimes_call *call, struct calls *calls)
+{
+    struct place place = { PLACE_RUNTIME, call->function,
+                           call->line | (uint64_t)call->way << PLACE_RUNTIME_WAY_SHIFT };
+
+    calls->is_shown[calls->n] = true;
+    calls->ends_group[calls->n] = false;
+    return stacks_place(p->stacks, place, &calls->numbers[calls->n++]);
+}
+
+/* Adds what a frame runs; what ends its group is the last of it. */
+static bool add_frame(struct profile *p, const struct running *running,
+                      const struct runtime_frame *frame, const struct natives *natives,
+                      struct calls *calls)
+{
+    uint32_t native = native_of(frame);
+    uint64_t pc = native > 0 && native <= natives->n ? natives->pcs[native - 1] - (native > 1) : 0;
+    struct runtimes_call found[RUNTIME_CALLS_MAX];
+    size_t n = 0, room = CALLS_MAX - calls->n;
+
+    if (room == 0)
+        return true;
+    if (runtime_frame_object(frame) != 0)
+        n = runtimes_place(p->runtimes, running_image(running), frame, pc, found);
+    for (size_t i = n > room ? n - room : 0; i < n; i++) {
+        if (!add_call(p, &found[i], calls))
+            return false;
+    }
+    if (n == 0)
+        calls->is_shown[calls->n++] = false;
+    calls->ends_group[calls->n - 1] = frame->at & RUNTIME_AT_ENTRY;
+    return true;
+}
+
 /* Puts native frames and those of interpreted languages into @ret in their order. @words: the
  * record's, two for each frame of a language. */
 static bool merge(struct profile *p, const struct running *running, const uint64_t *words, size_t n,
                   struct natives *natives, struct sample *ret)
 {
     struct runtime_frame frames[RECORD_RUNTIME_MAX];
-    uint32_t numbers[RECORD_RUNTIME_MAX], line;
-    bool ends_group[RECORD_RUNTIME_MAX], is_shown[RECORD_RUNTIME_MAX];
-    struct interleaved order[RECORD_USER_MAX + RECORD_RUNTIME_MAX];
+    struct interleaved order[RECORD_USER_MAX + CALLS_MAX];
+    struct calls calls = { .n = 0 };
 
     for (size_t i = 0; i < n; i++) {
-        struct place place = { .space = PLACE_RUNTIME };
-
         frames[i] = (struct runtime_frame){ words[2 * i], (uint32_t)words[2 * i + 1],
                                             (uint32_t)(words[2 * i + 1] >> 32) };
-        ends_group[i] = frames[i].at & RUNTIME_AT_ENTRY;
-        is_shown[i] =
-            runtime_frame_object(&frames[i]) != 0 &&
-            runtimes_place(p->runtimes, running_image(running), &frames[i], &place.owner, &line);
-        if (!is_shown[i])
-            continue;
-        is_shown[i] = place.owner != RUNTIMES_NO_FUNCTION;
-        place.addr = line;
-        if (is_shown[i] && !stacks_place(p->stacks, place, &numbers[i]))
+        if (!add_frame(p, running, &frames[i], natives, &calls))
             return false;
     }
 
@@ -153,13 +188,13 @@ static bool merge(struct profile *p, const struct running *running, const uint64
     struct interleave_input in = { .n_native = natives->n,
                                    .is_loop = natives->is_loop,
                                    .from_root = !is_exact && ret->root.cut == RECORD_STOP_END,
-                                   .n_frames = n,
-                                   .ends_group = ends_group,
-                                   .is_shown = is_shown };
+                                   .n_frames = calls.n,
+                                   .ends_group = calls.ends_group,
+                                   .is_shown = calls.is_shown };
 
     for (size_t i = interleave(&in, order); i > 0; i--)
         ret->places[ret->n++] =
-            (order[i - 1].is_native ? natives->numbers : numbers)[order[i - 1].index];
+            (order[i - 1].is_native ? natives->numbers : calls.numbers)[order[i - 1].index];
     return true;
 }
 
@@ -194,7 +229,7 @@ static bool collect(struct profile *p, struct running *running, const struct rec
             place.space == PLACE_IMAGE && runtimes_is_loop(p->runtimes, place.owner, place.addr);
     }
     if (!merge(p, running, pcs + r->n_kernel + r->n_user, r->n_runtime,
-               &(struct natives){ numbers, is_loop, n }, ret))
+               &(struct natives){ pcs + r->n_kernel, numbers, is_loop, n }, ret))
         return false;
     for (uint32_t i = r->n_kernel; i > 0; i--) {
         struct place place = { PLACE_KERNEL, 0, pcs[i - 1] - (i > 1) };

@@ -25,11 +25,14 @@ enum {
 enum place_space {
     PLACE_KERNEL,  /* owner 0; addr: a kernel address */
     PLACE_IMAGE,   /* owner: an index into images; addr: an offset into the file */
-    PLACE_RUNTIME, /* owner: a function, by runtimes' number; addr: its line */
+    PLACE_RUNTIME, /* owner: a function, by runtimes' number; addr: its line, and how it runs */
     PLACE_MADE,    /* owner: an enum runtime_id, which made code of no known function; addr 0 */
     PLACE_JIT,     /* owner: an index into processes; addr: a runtime address */
     PLACE_UNKNOWN, /* the same, where no mapping is known */
 };
+
+/* Of a PLACE_RUNTIME's addr, an enum runtime_way from this bit on. */
+enum { PLACE_RUNTIME_WAY_SHIFT = 32 };
 
 struct place {
     uint32_t space; /* enum place_space */

@@ -16,6 +16,20 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* How a function runs. */
+enum runtime_way { RUNTIME_WAY_FUNCTION, RUNTIME_WAY_INLINED };
+
+enum { RUNTIME_CALLS_MAX = 32 }; /* functions that one frame runs; the innermost ones are kept */
+
+/* One of the functions that a frame runs: that which it was made for, or one that the compiler
+ * inlined there. */
+struct runtime_call {
+    uint64_t object; /* as in a runtime_frame, without the runtime */
+    uint32_t check;
+    uint32_t at; /* for line() */
+    enum runtime_way way;
+};
+
 struct runtime_kind {
     /* Sizes of what is kept: of an image with the language in it, of a process that runs it, of a
      * function; and of what the kernel side is told of a process. */
@@ -46,6 +60,12 @@ struct runtime_kind {
     bool (*read_function)(pid_t pid, void *process, uint64_t object, uint32_t check,
                           void *ret_function);
     void (*release_function)(void *function);
+
+    /* Which functions a frame runs, innermost first; 0: the one that it names, and no other. @pc:
+     * where its native frame is, within the instruction that it runs or the call that it waits
+     * for; 0: not known. NULL: always 0. */
+    size_t (*calls)(pid_t pid, void *process, const struct runtime_frame *frame, uint64_t pc,
+                    struct runtime_call ret_calls[RUNTIME_CALLS_MAX]);
 
     /* False: the native frame that runs it says more. NULL: never. */
     bool (*is_shown)(const void *function);

@@ -2,7 +2,6 @@
 #include "agent/runtimes/runtimes.h"
 
 #include "agent/hash.h"
-#include "agent/runtimes/runtime.h"
 #include "lib/mem.h"
 
 #include <assert.h>
@@ -55,6 +54,20 @@ struct function {
     UT_hash_handle hh, hh_sight;
 };
 
+struct chain_key {
+    struct function_key function;
+    uint64_t pc;
+    uint32_t at, pad;
+};
+
+/* What a frame runs. */
+struct chain {
+    struct chain_key key;
+    struct runtimes_call calls[RUNTIME_CALLS_MAX];
+    size_t n;
+    UT_hash_handle hh;
+};
+
 struct runtimes {
     struct images *images;
     int spaces[RUNTIME_COUNT]; /* -1: not attached yet */
@@ -65,6 +78,7 @@ struct runtimes {
     struct function *by_sight; /* those that could be read, the first of each */
     struct function **functions;
     uint32_t n_functions;
+    struct chain *chains; /* owned; by key */
     char versions[VERSIONS_MAX][VERSION_SIZE];
     size_t n_versions;
 };
@@ -100,9 +114,14 @@ static void free_function(struct function *function)
 void runtimes_free(struct runtimes *r)
 {
     struct process *process, *next;
+    struct chain *chain, *next_chain;
 
     if (!r)
         return;
+    HASH_ITER (hh, r->chains, chain, next_chain) {
+        HASH_DEL(r->chains, chain);
+        free(chain);
+    }
     HASH_CLEAR(hh, r->by_key);
     HASH_CLEAR(hh_sight, r->by_sight);
     for (uint32_t i = 0; i < r->n_functions; i++)
@@ -327,26 +346,87 @@ static struct function *add_function(struct runtimes *r, const struct function_k
     return r->functions[function->index];
 }
 
-bool runtimes_place(struct runtimes *r, uint64_t number, const struct runtime_frame *frame,
-                    uint32_t *ret_function, uint32_t *ret_line)
+/* Whether it should be shown. */
+static bool place_call(struct runtimes *r, const struct function_key *key, uint32_t at,
+                       struct runtimes_call *ret_call)
 {
-    uint32_t runtime = (uint32_t)(frame->object >> RUNTIME_OBJECT_BITS);
-    struct function_key key = { { runtime_frame_object(frame), frame->check, runtime }, number };
+    const struct runtime_kind *kind = kinds[key->sight.runtime];
     struct function *function;
 
-    if (runtime >= RUNTIME_COUNT)
-        return false;
-    HASH_FIND(hh, r->by_key, &key, sizeof(key), function);
+    HASH_FIND(hh, r->by_key, key, sizeof(*key), function);
     if (!function && r->n_functions >= RUNTIMES_FUNCTIONS_MAX)
         return false;
-    function = function ? r->functions[function->index] : add_function(r, &key);
-
-    const struct runtime_kind *kind = kinds[runtime];
-    bool is_hidden = function->data && kind->is_shown && !kind->is_shown(function->data);
-
-    *ret_function = is_hidden ? RUNTIMES_NO_FUNCTION : function->index;
-    *ret_line = function->data ? kind->line(function->data, frame->at & RUNTIME_AT_UNKNOWN) : 0;
+    function = function ? r->functions[function->index] : add_function(r, key);
+    if (function->data && kind->is_shown && !kind->is_shown(function->data))
+        return false;
+    ret_call->function = function->index;
+    ret_call->line = function->data ? kind->line(function->data, at) : 0;
     return true;
+}
+
+/* False: the frame is its function as it is. */
+static bool find_calls(struct runtimes *r, const struct chain_key *key,
+                       const struct runtime_frame *frame, struct chain *ret_chain)
+{
+    const struct function_key *function = &key->function;
+    struct process_key process_key = key_of(function->number, function->sight.runtime);
+    const struct process *process = find_process(r, &process_key);
+    struct runtime_call calls[RUNTIME_CALLS_MAX];
+
+    if (!process || !process->data)
+        return false;
+
+    size_t n =
+        kinds[function->sight.runtime]->calls(process->pid, process->data, frame, key->pc, calls);
+
+    for (size_t i = 0; i < n; i++) {
+        struct function_key called = { { calls[i].object, calls[i].check, function->sight.runtime },
+                                       function->number };
+
+        ret_chain->calls[ret_chain->n].way = calls[i].way;
+        if (place_call(r, &called, calls[i].at, &ret_chain->calls[ret_chain->n]))
+            ret_chain->n++;
+    }
+    return n > 0;
+}
+
+static void make_chain(struct runtimes *r, const struct runtime_frame *frame,
+                       struct chain *ret_chain)
+{
+    const struct chain_key *key = &ret_chain->key;
+
+    ret_chain->n = 0;
+    if (kinds[key->function.sight.runtime]->calls && find_calls(r, key, frame, ret_chain))
+        return;
+    ret_chain->calls[0].way = RUNTIME_WAY_FUNCTION;
+    ret_chain->n = place_call(r, &key->function, key->at, &ret_chain->calls[0]);
+}
+
+size_t runtimes_place(struct runtimes *r, uint64_t number, const struct runtime_frame *frame,
+                      uint64_t pc, struct runtimes_call ret_calls[RUNTIME_CALLS_MAX])
+{
+    uint32_t runtime = (uint32_t)(frame->object >> RUNTIME_OBJECT_BITS);
+    struct chain made, *chain;
+
+    if (runtime >= RUNTIME_COUNT)
+        return 0;
+    memset(&made.key, 0, sizeof(made.key));
+    made.key.function =
+        (struct function_key){ { runtime_frame_object(frame), frame->check, runtime }, number };
+    made.key.pc = kinds[runtime]->calls ? pc : 0;
+    made.key.at = frame->at & RUNTIME_AT_UNKNOWN;
+    HASH_FIND(hh, r->chains, &made.key, sizeof(made.key), chain);
+    if (!chain) {
+        make_chain(r, frame, &made);
+        chain = &made;
+        if (HASH_COUNT(r->chains) < RUNTIMES_CHAINS_MAX) {
+            chain = mem_zalloc(sizeof(*chain));
+            *chain = made;
+            HASH_ADD(hh, r->chains, key, sizeof(chain->key), chain);
+        }
+    }
+    memcpy(ret_calls, chain->calls, chain->n * sizeof(*ret_calls));
+    return chain->n;
 }
 
 enum runtime_id runtimes_jit(const struct runtimes *r, uint64_t number)

@@ -13,6 +13,7 @@
 #include "agent/bpf/runtime_frame.h"
 #include "agent/code.h"
 #include "agent/images.h"
+#include "agent/runtimes/runtime.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,7 +23,7 @@
 enum {
     RUNTIMES_PROCESSES_MAX = 4096,
     RUNTIMES_FUNCTIONS_MAX = 1 << 17,
-    RUNTIMES_NO_FUNCTION = UINT32_MAX,
+    RUNTIMES_CHAINS_MAX = 1 << 16, /* frames whose functions are remembered */
 };
 
 struct runtimes;
@@ -44,10 +45,17 @@ bool runtimes_is_loop(struct runtimes *runtimes, uint32_t image, uint64_t off);
 /* Is the implementation of a language in it? */
 bool runtimes_has_image(const struct runtimes *runtimes, uint32_t image);
 
-/* The function that a frame runs, by a number, and its line; 0: no line is known.
- * RUNTIMES_NO_FUNCTION: none that should be shown. False: the table is full. */
-bool runtimes_place(struct runtimes *runtimes, uint64_t number, const struct runtime_frame *frame,
-                    uint32_t *ret_function, uint32_t *ret_line);
+/* A function that a frame runs. */
+struct runtimes_call {
+    uint32_t function; /* by a number */
+    uint32_t line;     /* 0: not known */
+    enum runtime_way way;
+};
+
+/* What a frame runs, innermost first; none: nothing that should be shown, or the table is full.
+ * @pc: as the calls() of a runtime_kind take it. */
+size_t runtimes_place(struct runtimes *runtimes, uint64_t number, const struct runtime_frame *frame,
+                      uint64_t pc, struct runtimes_call ret_calls[RUNTIME_CALLS_MAX]);
 
 /* Which language makes code at run time in that process; RUNTIME_COUNT: none. */
 enum runtime_id runtimes_jit(const struct runtimes *runtimes, uint64_t number);

@@ -156,12 +156,14 @@ static void name_runtime(const struct runtimes *runtimes, const struct item *ite
                          struct name_chain *chains)
 {
     for (size_t i = 0; i < n; i++) {
-        bool known = true;
+        bool known = true, is_inlined;
         char *text =
             runtimes_name(runtimes, items[i].place.owner, (uint32_t)items[i].place.addr, &known);
 
+        is_inlined = items[i].place.addr >> PLACE_RUNTIME_WAY_SHIFT == RUNTIME_WAY_INLINED;
         if (known)
-            name_chain_add(&chains[items[i].number], text, FLAME_INTERPRETED);
+            name_chain_add(&chains[items[i].number], text,
+                           is_inlined ? FLAME_INLINED : FLAME_INTERPRETED);
         else
             add_unknown(&chains[items[i].number], text, FLAME_UNKNOWN);
     }
