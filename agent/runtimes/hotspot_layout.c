@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/runtimes/hotspot_layout.h"
+
+#include "agent/runtimes/target_memory.h"
+#include "lib/cleanup.h"
+#include "lib/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char hotspot_not_yet[] = "its virtual machine has not begun";
+
+static const char no_tables[] = "its tables cannot be read, native frames only";
+static const char no_field[] = "its tables lack what is needed, native frames only";
+static const char no_sense[] = "its tables make no sense, native frames only";
+static const char too_old[] = "not supported, native frames only";
+
+enum { ENTRIES_MAX = 8192, STRIDE_MAX = 256, OFFSET_MAX = 8192, NAME_MAX_BYTES = 96 };
+
+/* Names of types and fields lie together in the image: pieces of it are kept. */
+enum { PAGE = 4096, PAGES = 64 };
+
+struct names {
+    pid_t pid;
+    uint64_t addr[PAGES]; /* 0: nothing is kept */
+    char pages[PAGES][PAGE];
+};
+
+static const char *page_of(struct names *names, uint64_t addr)
+{
+    uint64_t base = addr & ~(uint64_t)(PAGE - 1);
+    size_t i = base / PAGE % PAGES;
+
+    if (base == 0)
+        return NULL;
+    if (names->addr[i] != base) {
+        names->addr[i] = 0;
+        if (!target_memory_read(names->pid, base, names->pages[i], PAGE))
+            return NULL;
+        names->addr[i] = base;
+    }
+    return names->pages[i];
+}
+
+/* Empty: there is none, or it is too long to be a name that is looked for. */
+static void read_name(struct names *names, uint64_t addr, char to[NAME_MAX_BYTES])
+{
+    for (size_t i = 0; i < NAME_MAX_BYTES; i++) {
+        const char *page = page_of(names, addr + i);
+
+        to[i] = page ? page[(addr + i) % PAGE] : '\0';
+        if (to[i] == '\0')
+            return;
+    }
+    to[0] = '\0';
+}
+
+struct table {
+    unsigned char *bytes; /* owned */
+    size_t n, stride;
+};
+
+static void table_release(struct table *table)
+{
+    free(table->bytes);
+}
+
+#define _cleanup_table_ __attribute__((cleanup(table_release)))
+
+static uint64_t word_at(const struct table *table, size_t entry, uint64_t off)
+{
+    uint64_t value;
+
+    memcpy(&value, table->bytes + entry * table->stride + off, sizeof(value));
+    return value;
+}
+
+/* Reads in pieces, for the table's length is where a name is missing. */
+static bool read_table(pid_t pid, uint64_t at, uint64_t stride_at, struct table *ret)
+{
+    enum { PIECE = 64 };
+    uint64_t addr = 0, stride = 0;
+
+    if (!target_memory_u64(pid, at, &addr) || !target_memory_u64(pid, stride_at, &stride) ||
+        stride < sizeof(uint64_t) || stride > STRIDE_MAX || addr == 0)
+        return false;
+    ret->stride = (size_t)stride;
+    while (ret->n < ENTRIES_MAX) {
+        ret->bytes = mem_grow(ret->bytes, ret->n + PIECE, ret->stride);
+
+        size_t n = PIECE;
+
+        while (n > 0 && !target_memory_read(pid, addr + ret->n * stride,
+                                            ret->bytes + ret->n * ret->stride, n * ret->stride))
+            n /= 2;
+        ret->n += n;
+        if (n < PIECE || word_at(ret, ret->n - 1, 0) == 0)
+            break;
+    }
+    return ret->n > 0;
+}
+
+/* A column of a table: where it begins in an entry, as the variable at @at says. */
+static bool read_column(pid_t pid, uint64_t at, size_t size, const struct table *table,
+                        uint64_t *ret)
+{
+    return target_memory_u64(pid, at, ret) && *ret + size <= table->stride && *ret < STRIDE_MAX;
+}
+
+struct wanted_field {
+    const char *type, *field;
+    size_t to, to_width; /* in struct hotspot_layout; 0: none */
+    uint16_t further;
+};
+
+#define AT(member) offsetof(struct hotspot_layout, member)
+
+static const struct wanted_field wanted_fields[] = {
+    { "GrowableArrayBase", "_len", AT(array_len), 0, 0 },
+    { "GenericGrowableArray", "_len", AT(array_len), 0, 0 },
+    { "GrowableArray<int>", "_data", AT(array_data), 0, 0 },
+    { "CodeHeap", "_memory", AT(heap_memory), 0, 0 },
+    { "CodeHeap", "_segmap", AT(heap_segmap), 0, 0 },
+    { "CodeHeap", "_log2_segment_size", AT(heap_log2_segment_size), 0, 0 },
+    { "VirtualSpace", "_low", AT(space_low), 0, 0 },
+    { "VirtualSpace", "_high", AT(space_high), 0, 0 },
+    { "VirtualSpace", "_low_boundary", AT(space_low_boundary), 0, 0 },
+    { "VirtualSpace", "_high_boundary", AT(space_high_boundary), 0, 0 },
+    { "HeapBlock::Header", "_used", AT(block_used), 0, 0 },
+    { "CodeBlob", "_name", AT(blob_name), 0, 0 },
+    { "CodeBlob", "_size", AT(blob_size), 0, 0 },
+    { "CodeBlob", "_frame_size", AT(blob_frame_size), 0, 0 },
+    { "CodeBlob", "_frame_complete_offset", AT(blob_frame_complete), AT(blob_frame_complete_width),
+      0 },
+    { "CodeBlob", "_code_begin", AT(blob_code_begin), 0, 0 },
+    { "CodeBlob", "_code_end", AT(blob_code_end), 0, 0 },
+    { "CodeBlob", "_code_offset", AT(blob_code_offset), 0, 0 },
+    { "CodeBlob", "_data_offset", AT(blob_data_offset), 0, 0 },
+    { "CodeBlob", "_mutable_data", AT(blob_mutable_data), 0, 0 },
+    { "CodeBlob", "_mutable_data_size", AT(blob_mutable_size), 0, 0 },
+    { "CodeBlob", "_relocation_size", AT(blob_relocation_size), 0, 0 },
+    { "nmethod", "_method", AT(nmethod_method), 0, 0 },
+    { "CompiledMethod", "_method", AT(nmethod_method), 0, 0 },
+    { "nmethod", "_compile_id", AT(nmethod_compile_id), 0, 0 },
+    { "nmethod", "_comp_level", AT(nmethod_comp_level), 0, 0 },
+    { "nmethod", "_entry_bci", AT(nmethod_entry_bci), 0, 0 },
+    { "nmethod", "_state", AT(nmethod_state), 0, 0 },
+    { "nmethod", "_orig_pc_offset", AT(nmethod_orig_pc_offset), 0, 0 },
+    { "CompiledMethod", "_deopt_handler_begin", AT(nmethod_deopt_begin), 0, 0 },
+    { "nmethod", "_deoptimize_offset", AT(nmethod_deopt_offset), 0, 0 },
+    { "nmethod", "_deopt_handler_offset", AT(nmethod_deopt_offset), 0, 0 },
+    { "nmethod", "_deopt_handler_entry_offset", AT(nmethod_deopt_offset), 0, 0 },
+    { "nmethod", "_metadata_offset", AT(nmethod_metadata), AT(nmethod_metadata_width), 0 },
+    { "nmethod", "_dependencies_offset", AT(nmethod_dependencies), 0, 0 },
+    { "nmethod", "_scopes_pcs_offset", AT(nmethod_scopes_pcs), 0, 0 },
+    { "nmethod", "_scopes_data_offset", AT(nmethod_scopes_data), 0, 0 },
+    { "CompiledMethod", "_scopes_data_begin", AT(nmethod_scopes_begin), 0, 0 },
+    { "nmethod", "_immutable_data", AT(nmethod_immutable), 0, 0 },
+    { "nmethod", "_immutable_data_size", AT(nmethod_immutable_size), 0, 0 },
+    { "PcDesc", "_pc_offset", AT(pc_desc_pc), 0, 0 },
+    { "PcDesc", "_scope_decode_offset", AT(pc_desc_scope), 0, 0 },
+    { "Method", "_constMethod", AT(method_const), 0, 0 },
+    { "Method", "_access_flags", AT(method_access), 0, 0 },
+    { "ConstMethod", "_constants", AT(const_constants), 0, 0 },
+    { "ConstMethod", "_constMethod_size", AT(const_words), 0, 0 },
+    { "ConstMethod", "_flags", AT(const_flags), 0, 0 },
+    { "ConstMethod", "_flags._flags", AT(const_flags), 0, 0 },
+    { "ConstMethod", "_code_size", AT(const_code_size), 0, 0 },
+    { "ConstMethod", "_name_index", AT(const_name), 0, 0 },
+    { "ConstMethod", "_signature_index", AT(const_signature), 0, 0 },
+    { "ConstantPool", "_pool_holder", AT(pool_holder), 0, 0 },
+    { "ConstantPool", "_length", AT(pool_length), 0, 0 },
+    { "ConstantPool", "_source_file_name_index", AT(pool_source_file), 0, 0 },
+    { "InstanceKlass", "_source_file_name_index", AT(klass_source_file), 0, 0 },
+    { "Klass", "_name", AT(klass_name), 0, 0 },
+    { "Symbol", "_length", AT(symbol_length), 0, 0 },
+    /* JDK 12: the length is the upper half. */
+    { "Symbol", "_length_and_refcount", AT(symbol_length), 0, 2 },
+    { "Symbol", "_body", AT(symbol_body), 0, 0 },
+};
+
+/* A VirtualSpace lies within a CodeHeap; what all versions have. */
+static const size_t needed[] = {
+    AT(heap_memory),
+    AT(heap_segmap),
+    AT(heap_log2_segment_size),
+    AT(space_low),
+    AT(space_high),
+    AT(space_low_boundary),
+    AT(space_high_boundary),
+    AT(block_size),
+    AT(block_used),
+    AT(blob_name),
+    AT(blob_size),
+    AT(blob_frame_size),
+    AT(blob_frame_complete),
+    AT(blob_data_offset),
+    AT(nmethod_size),
+    AT(nmethod_method),
+    AT(nmethod_compile_id),
+    AT(nmethod_comp_level),
+    AT(nmethod_orig_pc_offset),
+    AT(nmethod_scopes_pcs),
+    AT(pc_desc_size),
+    AT(pc_desc_pc),
+    AT(pc_desc_scope),
+    AT(method_size),
+    AT(method_const),
+    AT(method_access),
+    AT(const_size),
+    AT(const_constants),
+    AT(const_words),
+    AT(const_flags),
+    AT(const_code_size),
+    AT(const_name),
+    AT(const_signature),
+    AT(pool_size),
+    AT(pool_holder),
+    AT(pool_length),
+    AT(klass_name),
+    AT(symbol_length),
+    AT(symbol_body),
+};
+
+/* Of what is in different places, by version: one of a row has to be there. */
+static const size_t needed_one_of[][2] = {
+    { AT(blob_code_begin), AT(blob_code_offset) },
+    { AT(nmethod_deopt_begin), AT(nmethod_deopt_offset) },
+    { AT(nmethod_dependencies), AT(nmethod_immutable) },
+    { AT(nmethod_scopes_begin), AT(nmethod_scopes_data) },
+    { AT(nmethod_metadata), AT(blob_mutable_data) },
+    { AT(pool_source_file), AT(klass_source_file) },
+};
+
+struct wanted_static {
+    const char *type, *field;
+    uint64_t addr; /* out */
+};
+
+enum statics { HEAP, HEAPS, LOW_BOUND, HIGH_BOUND, CALL_STUB_RETURN, RELEASE, MAJOR, STATICS };
+
+static uint16_t *member(struct hotspot_layout *layout, size_t at)
+{
+    return (uint16_t *)(void *)((char *)layout + at);
+}
+
+static bool is_there(const struct hotspot_layout *layout, size_t at)
+{
+    uint16_t value;
+
+    memcpy(&value, (const char *)layout + at, sizeof(value));
+    return value != HOTSPOT_NO_FIELD;
+}
+
+static uint16_t width_of(const char *type)
+{
+    static const char *const two[] = { "int16_t", "uint16_t", "u2", "short" };
+
+    for (size_t i = 0; i < sizeof(two) / sizeof(two[0]); i++) {
+        if (strcmp(type, two[i]) == 0)
+            return 2;
+    }
+    return 4;
+}
+
+/* False: the offset makes no sense. */
+static bool take_field(const char *type, const char *field, const char *text, uint64_t off,
+                       struct hotspot_layout *layout)
+{
+    for (size_t i = 0; i < sizeof(wanted_fields) / sizeof(wanted_fields[0]); i++) {
+        const struct wanted_field *w = &wanted_fields[i];
+
+        if (strcmp(field, w->field) != 0 || strcmp(type, w->type) != 0)
+            continue;
+        if (off >= OFFSET_MAX)
+            return false;
+        *member(layout, w->to) = (uint16_t)(off + w->further);
+        if (w->to_width)
+            *member(layout, w->to_width) = width_of(text);
+        return true;
+    }
+    return true;
+}
+
+static void take_static(const char *type, const char *field, uint64_t addr,
+                        struct wanted_static *statics)
+{
+    for (size_t i = 0; i < STATICS; i++) {
+        if (strcmp(field, statics[i].field) == 0 && strcmp(type, statics[i].type) == 0)
+            statics[i].addr = addr;
+    }
+}
+
+static const char *read_fields(struct names *names, const struct hotspot_image *image,
+                               uint64_t bias, struct hotspot_layout *layout,
+                               struct wanted_static *statics)
+{
+    _cleanup_table_ struct table t = { 0 };
+    char type[NAME_MAX_BYTES], field[NAME_MAX_BYTES], text[NAME_MAX_BYTES];
+    uint64_t type_at = 0, field_at = 0, text_at = 0, is_static_at = 0, off_at = 0, addr_at = 0;
+    pid_t pid = names->pid;
+
+    if (!read_table(pid, bias + image->structs.table, bias + image->structs.stride, &t) ||
+        !read_column(pid, bias + image->structs.type, 8, &t, &type_at) ||
+        !read_column(pid, bias + image->structs.field, 8, &t, &field_at) ||
+        !read_column(pid, bias + image->structs.text, 8, &t, &text_at) ||
+        !read_column(pid, bias + image->structs.is_static, 8, &t, &is_static_at) ||
+        !read_column(pid, bias + image->structs.off, 8, &t, &off_at) ||
+        !read_column(pid, bias + image->structs.addr, 8, &t, &addr_at))
+        return no_tables;
+    for (size_t i = 0; i < t.n && word_at(&t, i, type_at); i++) {
+        read_name(names, word_at(&t, i, type_at), type);
+        read_name(names, word_at(&t, i, field_at), field);
+        if ((uint32_t)word_at(&t, i, is_static_at)) {
+            take_static(type, field, word_at(&t, i, addr_at), statics);
+            continue;
+        }
+        read_name(names, word_at(&t, i, text_at), text);
+        if (!take_field(type, field, text, word_at(&t, i, off_at), layout))
+            return no_sense;
+    }
+    return NULL;
+}
+
+static const char *read_sizes(struct names *names, const struct hotspot_image *image, uint64_t bias,
+                              struct hotspot_layout *layout)
+{
+    static const struct {
+        const char *type;
+        size_t to;
+    } wanted[] = {
+        { "HeapBlock", AT(block_size) },   { "nmethod", AT(nmethod_size) },
+        { "PcDesc", AT(pc_desc_size) },    { "Method", AT(method_size) },
+        { "ConstMethod", AT(const_size) }, { "ConstantPool", AT(pool_size) },
+    };
+    _cleanup_table_ struct table t = { 0 };
+    uint64_t name_at = 0, size_at = 0;
+    char name[NAME_MAX_BYTES];
+    pid_t pid = names->pid;
+
+    if (!read_table(pid, bias + image->types.table, bias + image->types.stride, &t) ||
+        !read_column(pid, bias + image->types.name, 8, &t, &name_at) ||
+        !read_column(pid, bias + image->types.size, 8, &t, &size_at))
+        return no_tables;
+    for (size_t i = 0; i < t.n && word_at(&t, i, name_at); i++) {
+        read_name(names, word_at(&t, i, name_at), name);
+        for (size_t j = 0; j < sizeof(wanted) / sizeof(wanted[0]); j++) {
+            if (strcmp(name, wanted[j].type) != 0)
+                continue;
+            if (word_at(&t, i, size_at) == 0 || word_at(&t, i, size_at) >= OFFSET_MAX)
+                return no_sense;
+            *member(layout, wanted[j].to) = (uint16_t)word_at(&t, i, size_at);
+        }
+    }
+    return NULL;
+}
+
+static const char *check_fields(const struct hotspot_layout *layout)
+{
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+        if (!is_there(layout, needed[i]))
+            return no_field;
+    }
+    for (size_t i = 0; i < sizeof(needed_one_of) / sizeof(needed_one_of[0]); i++) {
+        if (!is_there(layout, needed_one_of[i][0]) && !is_there(layout, needed_one_of[i][1]))
+            return no_field;
+    }
+    if (layout->heaps && (!is_there(layout, AT(array_len)) || !is_there(layout, AT(array_data))))
+        return no_field;
+    if (layout->pc_desc_pc + 4 > layout->pc_desc_size ||
+        layout->pc_desc_scope + 4 > layout->pc_desc_size || layout->pc_desc_size > 64)
+        return no_sense;
+    return NULL;
+}
+
+/* "17.0.15+6-Debian-1deb12u1"; of JDK 8, whose machine had numbers of its own, "25.412-b08". */
+static void read_version(pid_t pid, const struct wanted_static *statics,
+                         struct hotspot_layout *layout)
+{
+    char release[32] = "";
+    uint64_t at = 0;
+    int32_t major = 0;
+
+    if (statics[MAJOR].addr)
+        (void)target_memory_read(pid, statics[MAJOR].addr, &major, sizeof(major));
+    if (statics[RELEASE].addr && target_memory_u64(pid, statics[RELEASE].addr, &at))
+        (void)target_memory_read(pid, at, release, sizeof(release) - 1);
+    release[strspn(release, "0123456789.+")] = '\0';
+    layout->major = statics[HEAPS].addr ? major : 8;
+
+    const char *update = strchr(release, '.');
+
+    if (layout->major == 8)
+        (void)snprintf(layout->version, sizeof(layout->version), "java 8%s%s", update ? "u" : "",
+                       update ? update + 1 : "");
+    else if (*release)
+        (void)snprintf(layout->version, sizeof(layout->version), "java %s", release);
+    else
+        (void)snprintf(layout->version, sizeof(layout->version), "java %d", layout->major);
+}
+
+static void clear_fields(struct hotspot_layout *layout)
+{
+    *layout = (struct hotspot_layout){ 0 };
+    for (size_t at = AT(array_len); at <= AT(symbol_body); at += sizeof(uint16_t))
+        *member(layout, at) = HOTSPOT_NO_FIELD;
+}
+
+const char *hotspot_layout_read(pid_t pid, const struct hotspot_image *image, uint64_t bias,
+                                struct hotspot_layout *ret_layout)
+{
+    struct wanted_static statics[STATICS] = {
+        [HEAP] = { "CodeCache", "_heap", 0 },
+        [HEAPS] = { "CodeCache", "_heaps", 0 },
+        [LOW_BOUND] = { "CodeCache", "_low_bound", 0 },
+        [HIGH_BOUND] = { "CodeCache", "_high_bound", 0 },
+        [CALL_STUB_RETURN] = { "StubRoutines", "_call_stub_return_address", 0 },
+        [RELEASE] = { "Abstract_VM_Version", "_s_vm_release", 0 },
+        [MAJOR] = { "Abstract_VM_Version", "_vm_major_version", 0 },
+    };
+    _cleanup_free_ struct names *names = mem_zalloc(sizeof(*names));
+    const char *why;
+    uint64_t first = 0;
+
+    clear_fields(ret_layout);
+    (void)snprintf(ret_layout->version, sizeof(ret_layout->version), "java");
+    /* Its initialisers fill these in when it is loaded. */
+    if (target_memory_u64(pid, bias + image->structs.stride, &first) && first == 0)
+        return hotspot_not_yet;
+    names->pid = pid;
+    why = read_fields(names, image, bias, ret_layout, statics);
+    if (why)
+        return why;
+    ret_layout->heap = statics[HEAP].addr;
+    ret_layout->heaps = statics[HEAPS].addr;
+    ret_layout->low_bound = statics[LOW_BOUND].addr;
+    ret_layout->high_bound = statics[HIGH_BOUND].addr;
+    read_version(pid, statics, ret_layout);
+    why = read_sizes(names, image, bias, ret_layout);
+    if (why)
+        return why;
+    if (!is_there(ret_layout, AT(method_const)) || (!ret_layout->heap && !ret_layout->heaps) ||
+        ret_layout->major < HOTSPOT_MAJOR_MIN)
+        return too_old;
+    why = check_fields(ret_layout);
+    if (why)
+        return why;
+    if (!target_memory_u64(pid, statics[CALL_STUB_RETURN].addr, &ret_layout->call_stub_return) ||
+        ret_layout->call_stub_return == 0)
+        return hotspot_not_yet;
+    return NULL;
+}
+
+static bool read_heap(pid_t pid, const struct hotspot_layout *l, uint64_t heap,
+                      struct hotspot_heap *ret)
+{
+    enum { LOG2_MIN = 3, LOG2_MAX = 16, SIZE_MAX_LOG2 = 40 };
+    uint64_t memory = heap + l->heap_memory, segmap = heap + l->heap_segmap, segmap_end = 0;
+
+    *ret = (struct hotspot_heap){ 0 };
+    if (!target_memory_u64(pid, memory + l->space_low_boundary, &ret->low) ||
+        !target_memory_u64(pid, memory + l->space_high_boundary, &ret->high) ||
+        !target_memory_u64(pid, memory + l->space_high, &ret->committed) ||
+        !target_memory_u64(pid, segmap + l->space_low, &ret->segmap) ||
+        !target_memory_u64(pid, segmap + l->space_high, &segmap_end) ||
+        !target_memory_read(pid, heap + l->heap_log2_segment_size, &ret->log2_segment_size,
+                            sizeof(ret->log2_segment_size)))
+        return false;
+    ret->segmap_size = segmap_end - ret->segmap;
+    return ret->low != 0 && ret->low < ret->high && ret->committed >= ret->low &&
+           ret->committed <= ret->high && (ret->high - ret->low) >> SIZE_MAX_LOG2 == 0 &&
+           segmap_end > ret->segmap && ret->segmap != 0 && ret->log2_segment_size >= LOG2_MIN &&
+           ret->log2_segment_size <= LOG2_MAX;
+}
+
+size_t hotspot_heaps_read(pid_t pid, const struct hotspot_layout *layout,
+                          struct hotspot_heap ret_heaps[HOTSPOT_HEAPS_MAX])
+{
+    uint64_t heaps[HOTSPOT_HEAPS_MAX] = { 0 }, array = 0, data = 0;
+    uint32_t n = 1;
+    size_t n_read = 0;
+
+    if (!layout->heaps) {
+        if (!target_memory_u64(pid, layout->heap, &heaps[0]))
+            return 0;
+    } else if (!target_memory_u64(pid, layout->heaps, &array) || array == 0 ||
+               !target_memory_read(pid, array + layout->array_len, &n, sizeof(n)) ||
+               !target_memory_u64(pid, array + layout->array_data, &data) ||
+               n > HOTSPOT_HEAPS_MAX || !target_memory_read(pid, data, heaps, n * sizeof(*heaps))) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (heaps[i] && read_heap(pid, layout, heaps[i], &ret_heaps[n_read]))
+            n_read++;
+    }
+    return n_read;
+}
+
+bool hotspot_code_bounds(pid_t pid, const struct hotspot_layout *layout, uint64_t *ret_low,
+                         uint64_t *ret_high)
+{
+    struct hotspot_heap heaps[HOTSPOT_HEAPS_MAX];
+    size_t n = hotspot_heaps_read(pid, layout, heaps);
+
+    if (n == 0)
+        return false;
+    *ret_low = heaps[0].low;
+    *ret_high = heaps[0].high;
+    for (size_t i = 1; i < n; i++) {
+        if (heaps[i].low < *ret_low)
+            *ret_low = heaps[i].low;
+        if (heaps[i].high > *ret_high)
+            *ret_high = heaps[i].high;
+    }
+    return true;
+}
