@@ -452,65 +452,53 @@ const char *hotspot_layout_read(pid_t pid, const struct hotspot_image *image, ui
 }
 
 static bool read_heap(pid_t pid, const struct hotspot_layout *l, uint64_t heap,
-                      struct hotspot_heap *ret)
+                      struct hotspot_heap *ret, uint32_t *ret_segment_shift)
 {
-    enum { LOG2_MIN = 3, LOG2_MAX = 16, SIZE_MAX_LOG2 = 40 };
-    uint64_t memory = heap + l->heap_memory, segmap = heap + l->heap_segmap, segmap_end = 0;
+    enum { SHIFT_MIN = 3, SHIFT_MAX = 16, SIZE_MAX_SHIFT = 40 };
+    uint64_t memory = heap + l->heap_memory, segmap = heap + l->heap_segmap;
+    uint64_t low = 0, high = 0, map = 0;
+    uint32_t shift = 0;
 
-    *ret = (struct hotspot_heap){ 0 };
-    if (!target_memory_u64(pid, memory + l->space_low_boundary, &ret->low) ||
-        !target_memory_u64(pid, memory + l->space_high_boundary, &ret->high) ||
-        !target_memory_u64(pid, memory + l->space_high, &ret->committed) ||
-        !target_memory_u64(pid, segmap + l->space_low, &ret->segmap) ||
-        !target_memory_u64(pid, segmap + l->space_high, &segmap_end) ||
-        !target_memory_read(pid, heap + l->heap_log2_segment_size, &ret->log2_segment_size,
-                            sizeof(ret->log2_segment_size)))
+    if (!target_memory_u64(pid, memory + l->space_low_boundary, &low) ||
+        !target_memory_u64(pid, memory + l->space_high_boundary, &high) ||
+        !target_memory_u64(pid, segmap + l->space_low, &map) ||
+        !target_memory_read(pid, heap + l->heap_log2_segment_size, &shift, sizeof(shift)) ||
+        low == 0 || low >= high || (high - low) >> SIZE_MAX_SHIFT != 0 || map == 0 ||
+        shift < SHIFT_MIN || shift > SHIFT_MAX)
         return false;
-    ret->segmap_size = segmap_end - ret->segmap;
-    return ret->low != 0 && ret->low < ret->high && ret->committed >= ret->low &&
-           ret->committed <= ret->high && (ret->high - ret->low) >> SIZE_MAX_LOG2 == 0 &&
-           segmap_end > ret->segmap && ret->segmap != 0 && ret->log2_segment_size >= LOG2_MIN &&
-           ret->log2_segment_size <= LOG2_MAX;
+    *ret = (struct hotspot_heap){ .low = low, .high = high, .segmap = map };
+    *ret_segment_shift = shift;
+    return true;
+}
+
+/* The CodeHeaps themselves; 0: none that can be read. */
+static uint32_t list_heaps(pid_t pid, const struct hotspot_layout *l,
+                           uint64_t ret[HOTSPOT_HEAPS_MAX])
+{
+    uint64_t array = 0, data = 0;
+    uint32_t n = 0;
+
+    if (!l->heaps)
+        return target_memory_u64(pid, l->heap, &ret[0]) ? 1 : 0;
+    if (!target_memory_u64(pid, l->heaps, &array) || array == 0 ||
+        !target_memory_read(pid, array + l->array_len, &n, sizeof(n)) || n > HOTSPOT_HEAPS_MAX ||
+        !target_memory_u64(pid, array + l->array_data, &data) ||
+        !target_memory_read(pid, data, ret, n * sizeof(*ret)))
+        return 0;
+    return n;
 }
 
 size_t hotspot_heaps_read(pid_t pid, const struct hotspot_layout *layout,
-                          struct hotspot_heap ret_heaps[HOTSPOT_HEAPS_MAX])
+                          struct hotspot_heap ret_heaps[HOTSPOT_HEAPS_MAX],
+                          uint32_t *ret_segment_shift)
 {
-    uint64_t heaps[HOTSPOT_HEAPS_MAX] = { 0 }, array = 0, data = 0;
-    uint32_t n = 1;
+    uint64_t heaps[HOTSPOT_HEAPS_MAX] = { 0 };
+    uint32_t n = list_heaps(pid, layout, heaps);
     size_t n_read = 0;
 
-    if (!layout->heaps) {
-        if (!target_memory_u64(pid, layout->heap, &heaps[0]))
-            return 0;
-    } else if (!target_memory_u64(pid, layout->heaps, &array) || array == 0 ||
-               !target_memory_read(pid, array + layout->array_len, &n, sizeof(n)) ||
-               !target_memory_u64(pid, array + layout->array_data, &data) ||
-               n > HOTSPOT_HEAPS_MAX || !target_memory_read(pid, data, heaps, n * sizeof(*heaps))) {
-        return 0;
-    }
     for (uint32_t i = 0; i < n; i++) {
-        if (heaps[i] && read_heap(pid, layout, heaps[i], &ret_heaps[n_read]))
+        if (heaps[i] && read_heap(pid, layout, heaps[i], &ret_heaps[n_read], ret_segment_shift))
             n_read++;
     }
     return n_read;
-}
-
-bool hotspot_code_bounds(pid_t pid, const struct hotspot_layout *layout, uint64_t *ret_low,
-                         uint64_t *ret_high)
-{
-    struct hotspot_heap heaps[HOTSPOT_HEAPS_MAX];
-    size_t n = hotspot_heaps_read(pid, layout, heaps);
-
-    if (n == 0)
-        return false;
-    *ret_low = heaps[0].low;
-    *ret_high = heaps[0].high;
-    for (size_t i = 1; i < n; i++) {
-        if (heaps[i].low < *ret_low)
-            *ret_low = heaps[i].low;
-        if (heaps[i].high > *ret_high)
-            *ret_high = heaps[i].high;
-    }
-    return true;
 }

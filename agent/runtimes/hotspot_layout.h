@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "agent/bpf/hotspot_table.h"
 #include "agent/runtimes/hotspot_image.h"
 
 #include <stdbool.h>
@@ -16,9 +17,7 @@
 #include <sys/types.h>
 
 enum {
-    HOTSPOT_NO_FIELD = UINT16_MAX,
     HOTSPOT_VERSION_MAX = 48,
-    HOTSPOT_HEAPS_MAX = 4,
     HOTSPOT_MAJOR_MIN = 8,
 };
 
@@ -83,18 +82,8 @@ extern const char hotspot_not_yet[];
 const char *hotspot_layout_read(pid_t pid, const struct hotspot_image *image, uint64_t bias,
                                 struct hotspot_layout *ret_layout);
 
-/* A part of the code cache. */
-struct hotspot_heap {
-    uint64_t low, high; /* what is reserved */
-    uint64_t committed; /* the end of what is used */
-    uint64_t segmap, segmap_size;
-    uint32_t log2_segment_size;
-};
-
-/* How many; 0: none yet. They are made at the start, and grow within what is reserved. */
+/* The parts of the code cache: how many; 0: none yet. They are made at the start, and grow within
+ * what is reserved. @ret_segment_shift: the size of a segment in all of them. */
 size_t hotspot_heaps_read(pid_t pid, const struct hotspot_layout *layout,
-                          struct hotspot_heap ret_heaps[HOTSPOT_HEAPS_MAX]);
-
-/* The lowest and the highest address of code made at run time. */
-bool hotspot_code_bounds(pid_t pid, const struct hotspot_layout *layout, uint64_t *ret_low,
-                         uint64_t *ret_high);
+                          struct hotspot_heap ret_heaps[HOTSPOT_HEAPS_MAX],
+                          uint32_t *ret_segment_shift);
