@@ -12,9 +12,9 @@
 #include "agent/bpf/process_image.h"
 
 enum {
-    HOTSPOT_HEAPS_MAX = 4,     /* of code */
-    HOTSPOT_HEADER_SIZE = 384, /* of an nmethod, as far as it is read */
-    HOTSPOT_NO_FIELD = 0xffff,
+    HOTSPOT_CODE_HEAPS_MAX = 4, /* of code */
+    HOTSPOT_HEADER_SIZE = 384,  /* of an nmethod, as far as it is read */
+    HOTSPOT_NO_OFFSET = 0xffff,
 };
 
 /* What the object of a runtime_frame is; bits above its address. */
@@ -29,17 +29,17 @@ enum hotspot_object {
 
 /* A run of segments, each with a byte in the map: how many to go back, or 0 for the first one of a
  * block, or HOTSPOT_SEGMENT_FREE. */
-struct hotspot_heap {
+struct hotspot_code_heap {
     __u64 low, high; /* reserved, whatever part of it is in use */
     __u64 segmap;
 };
 
 /* Offsets in bytes from the beginning of an object. */
-struct hotspot_layout {
+struct hotspot_offsets {
     __u16 blob_name, blob_size, blob_frame_size, blob_frame_complete;
     __u16 blob_code, blob_code_end;
     __u16 nmethod_id, nmethod_orig_pc;
-    __u16 nmethod_deopt, nmethod_deopt_mh; /* or HOTSPOT_NO_FIELD */
+    __u16 nmethod_deopt, nmethod_deopt_mh; /* or HOTSPOT_NO_OFFSET */
     __u16 method_const, const_size, const_code_size;
     __s16 frame_bcp; /* from the frame pointer of an interpreted frame */
     __u8 segment_shift, block_header;
@@ -57,8 +57,8 @@ enum hotspot_layout_flag {
 struct hotspot_space {
     struct process_image image; /* whose it is; all zero: of the one that is met first */
     __u64 low, high;            /* of all code heaps */
-    struct hotspot_heap heaps[HOTSPOT_HEAPS_MAX];
-    struct hotspot_layout layout;
+    struct hotspot_code_heap heaps[HOTSPOT_CODE_HEAPS_MAX];
+    struct hotspot_offsets offsets;
     __u32 n_heaps;
     __u32 pad;
 };

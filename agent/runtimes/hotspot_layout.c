@@ -452,7 +452,7 @@ const char *hotspot_layout_read(pid_t pid, const struct hotspot_image *image, ui
 }
 
 static bool read_heap(pid_t pid, const struct hotspot_layout *l, uint64_t heap,
-                      struct hotspot_heap *ret, uint32_t *ret_segment_shift)
+                      struct hotspot_code_heap *ret, uint32_t *ret_segment_shift)
 {
     enum { SHIFT_MIN = 3, SHIFT_MAX = 16, SIZE_MAX_SHIFT = 40 };
     uint64_t memory = heap + l->heap_memory, segmap = heap + l->heap_segmap;
@@ -466,14 +466,14 @@ static bool read_heap(pid_t pid, const struct hotspot_layout *l, uint64_t heap,
         low == 0 || low >= high || (high - low) >> SIZE_MAX_SHIFT != 0 || map == 0 ||
         shift < SHIFT_MIN || shift > SHIFT_MAX)
         return false;
-    *ret = (struct hotspot_heap){ .low = low, .high = high, .segmap = map };
+    *ret = (struct hotspot_code_heap){ .low = low, .high = high, .segmap = map };
     *ret_segment_shift = shift;
     return true;
 }
 
 /* The CodeHeaps themselves; 0: none that can be read. */
 static uint32_t list_heaps(pid_t pid, const struct hotspot_layout *l,
-                           uint64_t ret[HOTSPOT_HEAPS_MAX])
+                           uint64_t ret[HOTSPOT_CODE_HEAPS_MAX])
 {
     uint64_t array = 0, data = 0;
     uint32_t n = 0;
@@ -481,18 +481,18 @@ static uint32_t list_heaps(pid_t pid, const struct hotspot_layout *l,
     if (!l->heaps)
         return target_memory_u64(pid, l->heap, &ret[0]) ? 1 : 0;
     if (!target_memory_u64(pid, l->heaps, &array) || array == 0 ||
-        !target_memory_read(pid, array + l->array_len, &n, sizeof(n)) || n > HOTSPOT_HEAPS_MAX ||
-        !target_memory_u64(pid, array + l->array_data, &data) ||
+        !target_memory_read(pid, array + l->array_len, &n, sizeof(n)) ||
+        n > HOTSPOT_CODE_HEAPS_MAX || !target_memory_u64(pid, array + l->array_data, &data) ||
         !target_memory_read(pid, data, ret, n * sizeof(*ret)))
         return 0;
     return n;
 }
 
 size_t hotspot_heaps_read(pid_t pid, const struct hotspot_layout *layout,
-                          struct hotspot_heap ret_heaps[HOTSPOT_HEAPS_MAX],
+                          struct hotspot_code_heap ret_heaps[HOTSPOT_CODE_HEAPS_MAX],
                           uint32_t *ret_segment_shift)
 {
-    uint64_t heaps[HOTSPOT_HEAPS_MAX] = { 0 };
+    uint64_t heaps[HOTSPOT_CODE_HEAPS_MAX] = { 0 };
     uint32_t n = list_heaps(pid, layout, heaps);
     size_t n_read = 0;
 

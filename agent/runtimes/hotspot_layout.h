@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 enum {
+    HOTSPOT_NO_FIELD = UINT16_MAX,
     HOTSPOT_VERSION_MAX = 48,
     HOTSPOT_MAJOR_MIN = 8,
 };
@@ -85,5 +86,5 @@ const char *hotspot_layout_read(pid_t pid, const struct hotspot_image *image, ui
 /* The parts of the code cache: how many; 0: none yet. They are made at the start, and grow within
  * what is reserved. @ret_segment_shift: the size of a segment in all of them. */
 size_t hotspot_heaps_read(pid_t pid, const struct hotspot_layout *layout,
-                          struct hotspot_heap ret_heaps[HOTSPOT_HEAPS_MAX],
+                          struct hotspot_code_heap ret_heaps[HOTSPOT_CODE_HEAPS_MAX],
                           uint32_t *ret_segment_shift);
