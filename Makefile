@@ -194,6 +194,11 @@ kernels: have-deps $(BIN)/podflame-agent ## the agent on Debian's kernels 5.10, 
 	@dpkg-query -W $(KERNEL_PACKAGES) >/dev/null 2>&1 || $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(KERNEL_PACKAGES)
 	@e2e/kernels/check $(SUITE)
 
+runtimes: have-deps $(BIN)/podflame-agent ## the agent on every version of Python, Java and Node.js in Debian's suites and npm, beside their best profilers (RUNTIMES='OPTIONS... python3.13 java...')
+	@$(SUDO) e2e/runtimes/images
+	@e2e/runtimes/get-peers
+	@$(SUDO) env PYTHONS='$(PYTHONS)' NODES='$(NODES)' JAVAS='$(JAVAS)' e2e/runtimes/check $(or $(RUNTIMES),--peers)
+
 bench-webhook: $(BIN)/podflame-operator ## the webhook beside 1,000 slow clients: median answer and memory
 	@e2e/bench/slow-clients --operator $<
 
@@ -273,6 +278,6 @@ help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 	@printf '\nVariables: IMG=%s\n           AGENT_IMG=%s\n           KUBECONFIG, KUBECTL, CC, PROFILE, V=1\n' '$(IMG)' '$(AGENT_IMG)'
 
-.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test record-stacks arm64 arm64-objects tsan kernels bench-webhook bench-agent lint format clean install uninstall deploy undeploy run manifests \
+.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test record-stacks arm64 arm64-objects tsan kernels runtimes bench-webhook bench-agent lint format clean install uninstall deploy undeploy run manifests \
   build-installer docker-build docker-push docker-buildx help
 -include $(shell [ -d $(OUT) ] && find $(OUT) -name '*.d')

@@ -128,6 +128,7 @@ class Otel:
     install = "e2e/bench/native/otel/build build/bench/otel; needs go"
     folder = ROOT / "build/bench/otel"
     address = "127.0.0.1:11234"
+    form = ()  # of frames: more arguments for the receiver
     # It wants tracefs, which is not mounted everywhere.
     mounted = ["unshare", "--mount", "sh", "-c", 'mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null; exec "$@"', "sh"]
 
@@ -140,7 +141,7 @@ class Otel:
     def profile(self, pid, seconds, frequency, work, cores):
         run, comm = Run(), comm_of(pid)
         with open(work / "otel", "w+", encoding="utf-8", errors="replace") as text:
-            receiver = subprocess.Popen([self.folder / "receiver", self.address], stdin=subprocess.PIPE, stdout=text, **on(cores))
+            receiver = subprocess.Popen([self.folder / "receiver", self.address, *self.form], stdin=subprocess.PIPE, stdout=text, **on(cores))
             watch = Watch([*self.mounted, str(self.folder / "ebpf-profiler"), "-collection-agent", self.address, "-disable-tls",
                            "-samples-per-second", str(frequency), "-reporter-interval", "1s", "-reporter-jitter", "0"],
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **on(cores))

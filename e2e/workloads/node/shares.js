@@ -16,7 +16,7 @@ function used() {
 function timed(name, budget, step) {
   const start = used();
   while (used() - start < budget) step();
-  spent.set(name, (spent.get(name) ?? 0) + used() - start);
+  spent.set(name, (spent.get(name) || 0) + used() - start);
 }
 
 function loopLeaf() {

@@ -2,7 +2,7 @@
 
 // Otel receives the profiles of opentelemetry-ebpf-profiler on the address it is given, and writes them as folded stacks
 // when its stdin ends: `thread (pid);frame;...;frame COUNT`, root first, and a line of "# first last", the times of the first and
-// the last sample in ns of the Unix epoch.
+// the last sample in ns of the Unix epoch. With "lines" as the second argument, frames whose source is known are `name (file:line)`.
 package main
 
 import (
@@ -28,6 +28,7 @@ type receiver struct {
 	mutex       sync.Mutex
 	stacks      map[string]int
 	first, last uint64
+	withLines   bool
 }
 
 func clean(name string) string {
@@ -42,10 +43,15 @@ func text(v *common.AnyValue) string {
 }
 
 // The frames of one location, those inlined last; native code has no name.
-func frames(d *profiles.ProfilesDictionary, l *profiles.Location) []string {
+func frames(d *profiles.ProfilesDictionary, l *profiles.Location, withLines bool) []string {
 	var names []string
 	for i := len(l.Lines) - 1; i >= 0; i-- {
-		names = append(names, clean(d.StringTable[d.FunctionTable[l.Lines[i].FunctionIndex].NameStrindex]))
+		function := d.FunctionTable[l.Lines[i].FunctionIndex]
+		name := d.StringTable[function.NameStrindex]
+		if file := d.StringTable[function.FilenameStrindex]; withLines && file != "" {
+			name = fmt.Sprintf("%s (%s:%d)", name, path.Base(file), l.Lines[i].Line)
+		}
+		names = append(names, clean(name))
 	}
 	if len(names) == 0 {
 		file := d.StringTable[d.MappingTable[l.MappingIndex].FilenameStrindex]
@@ -66,7 +72,7 @@ func (r *receiver) add(d *profiles.ProfilesDictionary, resource map[string]strin
 	stack := []string{clean(fmt.Sprintf("%s (%s)", attributes["thread.name"], attributes["process.pid"]))}
 	locations := d.StackTable[s.StackIndex].LocationIndices
 	for i := len(locations) - 1; i >= 0; i-- {
-		stack = append(stack, frames(d, d.LocationTable[locations[i]])...)
+		stack = append(stack, frames(d, d.LocationTable[locations[i]], r.withLines)...)
 	}
 	count := max(len(s.TimestampsUnixNano), 1)
 	r.stacks[strings.Join(stack, ";")] += count
@@ -98,8 +104,8 @@ func (r *receiver) Export(_ context.Context, request *collector.ExportProfilesSe
 }
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: otel ADDRESS <UNTIL-EOF")
+	if len(os.Args) < 2 || len(os.Args) > 3 || (len(os.Args) == 3 && os.Args[2] != "lines") {
+		fmt.Fprintln(os.Stderr, "usage: otel ADDRESS [lines] <UNTIL-EOF")
 		os.Exit(2)
 	}
 	listener, err := net.Listen("tcp", os.Args[1])
@@ -107,7 +113,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	r := &receiver{stacks: map[string]int{}}
+	r := &receiver{stacks: map[string]int{}, withLines: len(os.Args) == 3}
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(64 << 20))
 	collector.RegisterProfilesServiceServer(server, r)
 	go func() { _ = server.Serve(listener) }()
