@@ -42,11 +42,15 @@ enum { BPF_RB_AVAIL_DATA = 0, BPF_RB_RING_SIZE = 1 };
 /* include/linux/sched.h: forked, and no exec since */
 enum { PF_FORKNOEXEC = 0x40 };
 
-/* arch/x86/include/uapi/asm/ptrace.h: the layout that programs see is fixed. */
+/* arch/{x86,arm64}/include/uapi/asm/ptrace.h: the layout that programs see is fixed. */
 struct user_regs {
+#ifdef __TARGET_ARCH_arm64
+    __u64 regs[31], sp, pc, pstate;
+#else
     __u64 r15, r14, r13, r12, bp, bx;
     __u64 r11, r10, r9, r8, ax, cx, dx, si, di;
     __u64 orig_ax, ip, cs, flags, sp, ss;
+#endif
 };
 
 /* include/uapi/asm-generic/bpf_perf_event.h */
@@ -55,7 +59,9 @@ struct bpf_perf_event_data {
     __u64 sample_period, addr;
 };
 
+#ifndef __TARGET_ARCH_arm64
 struct pt_regs;
+#endif
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -99,10 +105,26 @@ enum bpf_func_id {
     BPF_FUNC_task_pt_regs = 175,
 };
 
+#ifdef __TARGET_ARCH_arm64
+/* arch/arm64/include/asm/ptrace.h: begins with struct user_regs */
+struct pt_regs {
+    __u64 pstate;
+};
+
+/* arch/arm64/include/asm/processor.h */
+struct thread_struct {
+    struct {
+        unsigned long tp_value; /* the thread pointer of user space, at the last switch */
+    } uw;
+};
+#define THREAD_POINTER thread.uw.tp_value
+#else
 /* arch/x86/include/asm/processor.h */
 struct thread_struct {
     unsigned long fsbase; /* the thread pointer of user space */
 };
+#define THREAD_POINTER thread.fsbase
+#endif
 
 struct task_struct {
     void *stack;

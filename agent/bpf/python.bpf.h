@@ -172,7 +172,7 @@ static __always_inline void python_walk(struct scratch *s)
     p->native = 0;
     p->walk.space = *space;
 
-    __u64 thread = python_find_thread(&p->walk, &s->record, BPF_CORE_READ(task, thread.fsbase));
+    __u64 thread = python_find_thread(&p->walk, &s->record, BPF_CORE_READ(task, THREAD_POINTER));
 
     if (!thread)
         return;

@@ -15,7 +15,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
-enum { UNWIND_POINTERS_MAX = 127, USER64_CS = 0x33, THREAD_SIZE = 16384 };
+enum { UNWIND_POINTERS_MAX = 127 };
 enum { UNWIND_STEPS_MAX = 4 * RECORD_USER_MAX };
 
 struct {
@@ -151,68 +151,10 @@ static __always_inline void unwind_fork(const struct unwind_space *parent, __u32
     (void)bpf_map_update_elem(&unwind_spaces, &child_pid, &space, BPF_ANY);
 }
 
-#ifdef __TARGET_ARCH_x86
-/* Where the kernel saved the registers when it was entered from user space: before Linux 5.15 they
- * are looked for at the very top of the thread's stack. arch/x86/include/asm/page_64_types.h:
- * THREAD_SIZE, without KASAN. */
-static __always_inline const void *unwind_saved_regs(void)
-{
-    if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-        return (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-
-    struct task_struct *task = (void *)bpf_get_current_task();
-
-    return BPF_CORE_READ(task, stack) + THREAD_SIZE - sizeof(struct user_regs);
-}
-
-/* The registers of user space: as interrupted there, or as the kernel saved them when it was
- * entered. */
-static __always_inline bool unwind_enter(struct bpf_perf_event_data *ctx, struct scratch *s)
-{
-    struct unwind_walk *w = &s->walk;
-    struct user_regs *regs = &s->regs;
-
-    if (ctx->regs.cs & 3)
-        *regs = ctx->regs;
-    else if (!BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), mm))
-        return false; /* it exits: nothing of its user space is left */
-    else if (bpf_probe_read_kernel(regs, sizeof(*regs), unwind_saved_regs()) < 0)
-        return false;
-    if ((regs->cs & 0xffff) != USER64_CS)
-        return false; /* a kernel thread, or 32-bit code */
-    w->pc = regs->ip;
-    w->thread = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), thread.fsbase);
-    w->regs[0] = regs->ax;
-    w->regs[1] = regs->dx;
-    w->regs[2] = regs->cx;
-    w->regs[3] = regs->bx;
-    w->regs[4] = regs->si;
-    w->regs[5] = regs->di;
-    w->regs[6] = regs->bp;
-    w->regs[7] = regs->sp;
-    w->regs[8] = regs->r8;
-    w->regs[9] = regs->r9;
-    w->regs[10] = regs->r10;
-    w->regs[11] = regs->r11;
-    w->regs[12] = regs->r12;
-    w->regs[13] = regs->r13;
-    w->regs[14] = regs->r14;
-    w->regs[15] = regs->r15;
-    w->sp = w->regs[UNWIND_REG_SP];
-    w->bp = w->regs[UNWIND_REG_BP];
-    w->signal_frame = 0;
-    w->n = 0;
-    w->is_exact = w->has_regs = 1;
-    w->stop = UNWIND_CONTINUE;
-    return true;
-}
+#ifdef __TARGET_ARCH_arm64
+#include "agent/bpf/enter_arm64.bpf.h"
 #else
-static __always_inline bool unwind_enter(struct bpf_perf_event_data *ctx, struct scratch *s)
-{
-    (void)ctx;
-    (void)s;
-    return false;
-}
+#include "agent/bpf/enter_x86.bpf.h"
 #endif
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * unwind_step: from one frame of a user stack to its caller, by tables. x86-64.
+ * unwind_step: from one frame of a user stack to its caller, by tables. What differs by processor
+ * is in unwind_x86.h and unwind_arm64.h.
  *
  * The same source runs in the kernel and, for tests, in user space. Who includes it says before how
  * memory is read and where the tables are:
@@ -10,8 +11,9 @@
  *   static const struct unwind_row *unwind_row_at(const struct unwind_walk *w, __u32 i);
  *   static const struct unwind_rule *unwind_rule_at(const struct unwind_walk *w, __u32 i);
  *
- * All of them may say no. Where code has no rows, its return address is looked for on the stack,
- * and else its frame pointer followed; a caller that is not in code is none.
+ * All of them may say no. Where code has no rows, its return address is looked for on the stack
+ * (x86-64) or in the link register (arm64), and else its frame pointer followed; a caller that is
+ * not in code is none.
  */
 #pragma once
 
@@ -23,13 +25,6 @@ enum {
     UNWIND_ROW_STEPS = 24,     /* of UNWIND_ROWS_PER_IMAGE_MAX */
     UNWIND_CONTINUE = RECORD_STOP_COUNT,
 };
-
-/* Where the kernel saved the registers that a signal interrupted, from the stack pointer of its
- * trampoline: after uc_flags, uc_link and uc_stack (arch/x86/include/uapi/asm/sigcontext.h). */
-enum { UNWIND_SIGNAL_BP = 120, UNWIND_SIGNAL_SP = 160, UNWIND_SIGNAL_PC = 168 };
-/* Eighths of where the first eight of DWARF's registers are, a byte each; r8 to r15 come first. */
-#define UNWIND_SIGNAL_REGS 0x140f0d0e10131112ULL
-enum { UNWIND_SIGNAL_R8 = 40 };
 
 /* The search for a return address; see unwind_scan.h. */
 struct unwind_scan {
@@ -55,7 +50,16 @@ struct unwind_walk {
     __u8 by_pointer; /* the last step followed the frame pointer */
 };
 
-#include "agent/bpf/unwind_scan.h"
+static __always_inline __u32 unwind_signal_offset(__u32 reg);
+static __always_inline __u64 unwind_code_address(__u64 pc);
+static __always_inline __u8 unwind_by_frame_pointer(struct unwind_walk *w, __u32 flags);
+static __always_inline bool unwind_reg(const struct unwind_walk *w, __u32 reg, __u64 *ret_value);
+
+#if UNWIND_OF_ARM64
+#include "agent/bpf/unwind_arm64.h"
+#else
+#include "agent/bpf/unwind_x86.h"
+#endif
 
 static __always_inline const struct unwind_mapping *unwind_find_mapping(const struct unwind_walk *w,
                                                                         __u64 pc)
@@ -125,25 +129,6 @@ static __always_inline __u8 unwind_by_signal(struct unwind_walk *w)
     return UNWIND_CONTINUE;
 }
 
-/* The two ways in which libraries write the trampoline: mov $15, %rax or %eax; syscall. */
-static __always_inline bool unwind_is_trampoline(const struct unwind_walk *w)
-{
-    __u64 code;
-
-    if (w->is_exact || !unwind_read(w, w->pc, &code))
-        return false;
-    return code == 0x0f0000000fc0c748ULL || (code << 8 >> 8) == 0x050f0000000fb8ULL;
-}
-
-/* Where the function of makecontext() returns to, the first byte of glibc's __start_context
- * (sysdeps/unix/sysv/linux/x86_64/__start_context.S): mov %rbx, %rsp; mov (%rsp), %rdi; test. */
-static __always_inline bool unwind_is_coroutine_start(const struct unwind_walk *w)
-{
-    __u64 code;
-
-    return !w->is_exact && unwind_read(w, w->pc, &code) && code == 0x48243c8b48dc8948ULL;
-}
-
 static __always_inline __u8 unwind_by_frame_pointer(struct unwind_walk *w, __u32 flags)
 {
     __u64 pc, bp;
@@ -157,30 +142,13 @@ static __always_inline __u8 unwind_by_frame_pointer(struct unwind_walk *w, __u32
     if (!unwind_read(w, w->bp, &bp) || !unwind_read(w, w->bp + 8, &pc))
         return RECORD_STOP_NO_READ;
     w->by_pointer = 1;
-    w->pc = pc;
-    w->sp = w->bp + 16;
+    w->pc = unwind_code_address(pc);
+    w->sp = w->bp + 16; /* at least */
     w->bp = bp;
     w->is_exact = w->has_regs = 0;
     if (pc == 0)
         return bp == 0 ? RECORD_STOP_END : RECORD_STOP_NO_RULE;
     return UNWIND_CONTINUE;
-}
-
-/* Code without rows. */
-static __always_inline __u8 unwind_without_rule(struct unwind_walk *w, __u32 flags)
-{
-    if (!(flags & UNWIND_NATIVE))
-        return unwind_by_frame_pointer(w, flags);
-    if (!w->is_exact && unwind_is_musl_thread_exit(w, w->pc))
-        return RECORD_STOP_END;
-    unwind_scan_begin(w);
-    return UNWIND_CONTINUE;
-}
-
-static __always_inline __u32 unwind_signal_offset(__u32 reg)
-{
-    return reg < 8 ? 8 * (__u32)(UNWIND_SIGNAL_REGS >> 8 * reg & 0xff)
-                   : UNWIND_SIGNAL_R8 + 8 * ((reg - 8) & 7);
 }
 
 /* The value of a register in this frame; false: it is not known any more. */
@@ -217,7 +185,7 @@ static __always_inline __u8 unwind_by_rule(struct unwind_walk *w, const struct u
     }
     if (rule->ra == UNWIND_RA_IN_REG) {
         if (!unwind_reg(w, (__u32)rule->ra_off, &pc))
-            return RECORD_STOP_NO_RULE;
+            return unwind_without_link(w);
     } else if (!unwind_read(w, cfa + (__u64)(__s64)rule->ra_off, &pc)) {
         return RECORD_STOP_NO_READ;
     }
@@ -229,12 +197,12 @@ static __always_inline __u8 unwind_by_rule(struct unwind_walk *w, const struct u
     }
     if (cfa <= w->sp && !w->is_exact && !(rule->flags & UNWIND_RULE_SWITCHES))
         return RECORD_STOP_NO_READ; /* a stack only shrinks */
-    w->pc = pc;
+    w->pc = unwind_code_address(pc);
     w->sp = cfa;
     w->bp = bp;
     w->has_regs = 0;
     w->is_exact = (rule->flags & UNWIND_RULE_INTERRUPTED) != 0;
-    return pc ? UNWIND_CONTINUE : RECORD_STOP_END;
+    return w->pc ? UNWIND_CONTINUE : RECORD_STOP_END;
 }
 
 /* runtime/runtime2.go, the same from Go 1.16 to 1.27: g.m, g.sched.sp, g.sched.pc. */
@@ -275,14 +243,18 @@ static __always_inline __u8 unwind_by_goroutine(struct unwind_walk *w,
  */
 static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
 {
+#if !UNWIND_OF_ARM64
     if (w->scan.is_on) {
         if (!unwind_scan_step(w))
             w->stop = unwind_by_frame_pointer(w, 0);
         return;
     }
+#endif
 
     __u64 at = w->pc - !w->is_exact;
     const struct unwind_mapping *m = unwind_find_mapping(w, at);
+
+    bool was_by_pointer = w->by_pointer;
 
     *ret_pc = w->pc + (w->is_exact && w->n > 0);
     w->n++;
@@ -295,6 +267,8 @@ static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
     const struct unwind_rule *rule = unwind_find_rule(w, m, at);
     __u32 cfa = rule ? rule->cfa : UNWIND_CFA_NONE;
 
+    if (was_by_pointer && rule && !unwind_place_frame(w, rule))
+        cfa = UNWIND_CFA_NONE;
     if (cfa == UNWIND_CFA_NONE && unwind_is_trampoline(w))
         cfa = UNWIND_CFA_SIGNAL;
 
@@ -313,7 +287,7 @@ static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
     else if (cfa == UNWIND_CFA_GOROUTINE)
         w->stop = unwind_by_goroutine(w, rule);
     else if (cfa == UNWIND_CFA_NONE || !rule)
-        w->stop = unwind_without_rule(w, m->flags);
+        w->stop = unwind_without_rule(w, m);
     else
         w->stop = unwind_by_rule(w, rule);
 }

@@ -12,11 +12,11 @@
 
 /* The canonical frame address: the value that the stack pointer has once the function returned. */
 enum unwind_cfa {
-    UNWIND_CFA_NONE,    /* nothing is known of the code: only its frame pointer can help */
-    UNWIND_CFA_END,     /* nobody calls it */
-    UNWIND_CFA_REG,     /* reg + cfa_off */
-    UNWIND_CFA_DEREF,   /* *(reg + cfa_off) + deref_off */
-    UNWIND_CFA_PLT,     /* rsp + 8, and 8 more when the last four bits of pc are >= cfa_off */
+    UNWIND_CFA_NONE,  /* nothing is known of the code: only its frame pointer can help */
+    UNWIND_CFA_END,   /* nobody calls it */
+    UNWIND_CFA_REG,   /* reg + cfa_off */
+    UNWIND_CFA_DEREF, /* *(reg + cfa_off) + deref_off */
+    UNWIND_CFA_PLT,   /* rsp + 8, and 8 more when the last four bits of pc are >= cfa_off; x86-64 */
     UNWIND_CFA_SIGNAL,  /* a signal's trampoline: the registers are in the frame that rsp points to
                          */
     UNWIND_CFA_UNKNOWN, /* described, in a way that is not understood */
@@ -37,9 +37,23 @@ enum unwind_ra {
     UNWIND_RA_IN_REG, /* in register ra_off */
 };
 
-/* DWARF's numbers of the x86-64 registers: rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 to r15, and
- * the return address. */
-enum { UNWIND_REG_BP = 6, UNWIND_REG_SP = 7, UNWIND_REG_RA = 16, UNWIND_REGS = 16 };
+/* Whose stacks are walked: this machine's, or those that a test says. */
+#ifndef UNWIND_OF_ARM64
+#if defined(__TARGET_ARCH_arm64) || defined(__aarch64__)
+#define UNWIND_OF_ARM64 1
+#else
+#define UNWIND_OF_ARM64 0
+#endif
+#endif
+
+#if UNWIND_OF_ARM64
+/* DWARF's numbers: x0 to x30, of which x29 is the frame pointer and x30 has the return address of
+ * the last call; sp. */
+enum { UNWIND_REG_BP = 29, UNWIND_REG_LINK = 30, UNWIND_REG_SP = 31, UNWIND_REGS = 32 };
+#else
+/* DWARF's numbers: rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 to r15. */
+enum { UNWIND_REG_BP = 6, UNWIND_REG_SP = 7, UNWIND_REGS = 16 };
+#endif
 
 struct unwind_rule {
     __u8 cfa; /* enum unwind_cfa */

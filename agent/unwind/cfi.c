@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* DWARF 5, 7.24; the last two are GCC's. */
+/* DWARF 5, 7.24; the last two are GCC's, those before of "DWARF for the Arm 64-bit Architecture".
+ */
 enum {
     CFA_ADVANCE_LOC = 0x40, /* the low six bits of these three are an operand */
     CFA_OFFSET = 0x80,
@@ -30,6 +31,8 @@ enum {
     CFA_VAL_OFFSET = 0x14,
     CFA_VAL_OFFSET_SF = 0x15,
     CFA_VAL_EXPRESSION = 0x16,
+    CFA_AARCH64_NEGATE_RA_STATE_WITH_PC = 0x2c,
+    CFA_AARCH64_NEGATE_RA_STATE = 0x2d,
     CFA_GNU_ARGS_SIZE = 0x2e,
     CFA_GNU_NEGATIVE_OFFSET = 0x2f,
 };
@@ -116,11 +119,16 @@ static void advance_factored(struct machine *m, uint64_t by)
     advance(m, product);
 }
 
+static bool is_bp(const struct machine *m, uint64_t reg)
+{
+    return reg == m->context->registers->bp;
+}
+
 static void saved_at_cfa(struct machine *m, uint64_t reg, int64_t off)
 {
     struct state *s = &m->now;
 
-    if (reg == UNWIND_REG_BP) {
+    if (is_bp(m, reg)) {
         s->rule.bp = UNWIND_BP_AT_CFA;
         s->rule.bp_off = narrow(m, off);
         s->bp_unknown = false;
@@ -136,7 +144,7 @@ static void restore(struct machine *m, uint64_t reg)
     struct state *s = &m->now;
     const struct state *i = &m->initial;
 
-    if (reg == UNWIND_REG_BP) {
+    if (is_bp(m, reg)) {
         s->rule.bp = i->rule.bp;
         s->rule.bp_off = i->rule.bp_off;
         s->bp_unknown = i->bp_unknown;
@@ -147,23 +155,36 @@ static void restore(struct machine *m, uint64_t reg)
     }
 }
 
+/* Where the return address is that no rule tells of: in its own column, if that is a register. */
+static void ra_by_call(struct state *s, const struct cfi_context *context)
+{
+    s->ra = RA_UNKNOWN; /* lost, not undefined: only code that says so ends */
+    if (context->registers->link == 0 || context->ra_column >= context->registers->n)
+        return;
+    s->rule.ra = UNWIND_RA_IN_REG;
+    s->rule.ra_off = (int32_t)context->ra_column;
+    s->ra = RA_FOUND;
+}
+
 /* A frame pointer that is undefined is of no use to the caller: it may as well be the same. */
 static void unchanged(struct machine *m, uint64_t reg, bool undefined)
 {
-    if (reg == UNWIND_REG_BP) {
+    if (is_bp(m, reg)) {
         m->now.rule.bp = UNWIND_BP_SAME;
         m->now.rule.bp_off = 0;
         m->now.bp_unknown = false;
     } else if (reg == m->context->ra_column) {
-        m->now.ra = undefined ? RA_UNDEFINED : RA_UNKNOWN;
+        ra_by_call(&m->now, m->context);
+        if (undefined)
+            m->now.ra = RA_UNDEFINED;
     }
 }
 
 static void in_register(struct machine *m, uint64_t reg, uint64_t other)
 {
-    if (reg == UNWIND_REG_BP) {
+    if (is_bp(m, reg)) {
         m->now.bp_unknown = true;
-    } else if (reg == m->context->ra_column && other < UNWIND_REGS) {
+    } else if (reg == m->context->ra_column && other < m->context->registers->n) {
         m->now.rule.ra = UNWIND_RA_IN_REG;
         m->now.rule.ra_off = (int32_t)other;
         m->now.ra = RA_FOUND;
@@ -174,7 +195,7 @@ static void in_register(struct machine *m, uint64_t reg, uint64_t other)
 
 static void lost(struct machine *m, uint64_t reg)
 {
-    if (reg == UNWIND_REG_BP)
+    if (is_bp(m, reg))
         m->now.bp_unknown = true;
     else if (reg == m->context->ra_column)
         m->now.ra = RA_UNKNOWN;
@@ -183,21 +204,23 @@ static void lost(struct machine *m, uint64_t reg)
 static void define_cfa(struct machine *m, uint64_t reg, int64_t off)
 {
     struct unwind_rule *rule = &m->now.rule;
+    bool is_known = reg < m->context->registers->n;
 
-    rule->cfa = reg < UNWIND_REGS ? UNWIND_CFA_REG : UNWIND_CFA_UNKNOWN;
-    rule->reg = (uint8_t)(reg < UNWIND_REGS ? reg : 0);
+    rule->cfa = is_known ? UNWIND_CFA_REG : UNWIND_CFA_UNKNOWN;
+    rule->reg = (uint8_t)(is_known ? reg : 0);
     rule->cfa_off = narrow(m, off);
     rule->deref_off = 0;
 }
 
 /* DW_OP_breg: a register and an offset. */
-static bool take_breg(struct dwarf_cursor *e, uint8_t *ret_reg, int64_t *ret_off)
+static bool take_breg(const struct machine *m, struct dwarf_cursor *e, uint8_t *ret_reg,
+                      int64_t *ret_off)
 {
     uint8_t op = dwarf_u8(e);
 
     *ret_reg = (uint8_t)(op - OP_BREG0);
     *ret_off = dwarf_sleb(e);
-    return !e->failed && op >= OP_BREG0 && op < OP_BREG0 + UNWIND_REGS;
+    return !e->failed && op >= OP_BREG0 && op < OP_BREG0 + m->context->registers->n;
 }
 
 static bool is_small(int64_t value)
@@ -262,12 +285,12 @@ static void define_cfa_by(struct machine *m, struct dwarf_cursor e)
     rule->cfa = UNWIND_CFA_UNKNOWN;
     rule->reg = 0;
     rule->cfa_off = rule->deref_off = 0;
-    if (match_plt(&e, &from)) {
+    if (m->context->registers->link == 0 && match_plt(&e, &from)) {
         rule->cfa = UNWIND_CFA_PLT;
         rule->cfa_off = from;
         return;
     }
-    if (!take_breg(&e, &reg, &off) || !is_small(off))
+    if (!take_breg(m, &e, &reg, &off) || !is_small(off))
         return;
     if (dwarf_left(&e) > 0 && *e.at == OP_DEREF) {
         e.at++;
@@ -290,8 +313,8 @@ static void saved_by(struct machine *m, uint64_t reg, struct dwarf_cursor e)
     int64_t off;
     uint8_t base;
 
-    if (reg == UNWIND_REG_BP && take_breg(&e, &base, &off) && base == UNWIND_REG_BP &&
-        dwarf_left(&e) == 0 && is_small(off)) {
+    if (is_bp(m, reg) && take_breg(m, &e, &base, &off) && is_bp(m, base) && dwarf_left(&e) == 0 &&
+        is_small(off)) {
         m->now.rule.bp = UNWIND_BP_AT_BP;
         m->now.rule.bp_off = (int32_t)off;
         m->now.bp_unknown = false;
@@ -406,6 +429,10 @@ static void step(struct machine *m)
     case CFA_GNU_ARGS_SIZE:
         (void)dwarf_uleb(&m->at);
         break;
+    case CFA_AARCH64_NEGATE_RA_STATE:
+    case CFA_AARCH64_NEGATE_RA_STATE_WITH_PC:
+        m->at.failed |= m->context->registers->link == 0;
+        break;
     case CFA_OFFSET_EXTENDED:
     case CFA_RESTORE_EXTENDED:
     case CFA_UNDEFINED:
@@ -437,8 +464,7 @@ bool cfi_run_initial(struct dwarf_cursor program, struct cfi_context *context)
 {
     struct machine m = { .context = context, .at = program };
 
-    /* Without a rule the return address is lost, not undefined: only code that says so ends. */
-    m.now.ra = RA_UNKNOWN;
+    ra_by_call(&m.now, context);
     run(&m);
     context->initial = m.now.rule;
     context->initial_ra = (uint8_t)m.now.ra;

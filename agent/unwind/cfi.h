@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cfi: runs call frame instructions (DWARF 5, 6.4.2) of x86-64 code and gives the rule that is in
- * force from each address on. Pure.
+ * cfi: runs call frame instructions (DWARF 5, 6.4.2) of x86-64 and arm64 code and gives the rule
+ * that is in force from each address on. Pure.
  *
  * Input is untrusted. The time is linear in the bytes of the program, and nothing is allocated. Of
  * all registers only the stack pointer, the frame pointer and the return address are followed. What
  * compilers, linkers and libraries write is understood: a register and an offset, a dereferenced
- * one, the expression of PLT entries. Another expression gives UNWIND_CFA_UNKNOWN, never a guess.
+ * one, the expression of PLT entries. Another expression gives UNWIND_CFA_UNKNOWN, never a guess:
+ * so do those of arm64 for frames that depend on the length of its vectors. Whether a return
+ * address is signed is not followed, since the walk takes signatures off without being told.
  */
 #pragma once
 
-#include "agent/bpf/unwind_table.h"
 #include "agent/unwind/dwarf_cursor.h"
+#include "agent/unwind/unwind_arch.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,6 +22,7 @@ enum { CFI_REMEMBERED_MAX = 8 };
 
 /* What a CIE says about the programs of its FDEs. */
 struct cfi_context {
+    const struct unwind_registers *registers;
     uint64_t code_align;
     int64_t data_align;
     uint32_t ra_column;

@@ -130,7 +130,7 @@ static void parse_augmentation(const struct eh_section *section, struct dwarf_cu
             (void)dwarf_u8(&data);
         } else if (*text == 'S') {
             cie->context.is_signal_frame = true;
-        } else if (*text != 'B') {
+        } else if (*text != 'B' && *text != 'G') { /* signed, tagged */
             break; /* what it means is not known, but its length is */
         }
     }
@@ -171,7 +171,9 @@ static void add_cie(struct reader *r, uint32_t section, uint32_t off, struct dwa
     }
     if ((n & (n - 1)) == 0)
         r->cies = mem_grow(r->cies, n ? n * 2 : 1, sizeof(*r->cies));
-    r->cies[n] = (struct cie){ .off = off, .section = section };
+    r->cies[n] = (struct cie){ .off = off,
+                               .section = section,
+                               .context.registers = &unwind_registers[r->range.arch] };
     if (!parse_cie(&r->sections[section], c, &r->cies[n])) {
         r->cies[n].section = EH_FRAME_SECTIONS_MAX;
         r->table.n_broken++;

@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "agent/bpf/unwind_table.h"
+#include "agent/unwind/unwind_arch.h"
 #include "agent/unwind/unwind_rules.h"
 
 #include <stdbool.h>
@@ -36,6 +36,7 @@ struct eh_section {
 /* The executable part of the image. */
 struct eh_range {
     uint64_t start, end; /* vaddr; less than 4 GiB apart */
+    enum unwind_arch arch;
 };
 
 struct eh_table {

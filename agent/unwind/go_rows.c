@@ -73,6 +73,59 @@ static void emit_row(struct emit *e, uint64_t vaddr, const struct unwind_rule *r
                      unwind_rules_number(e->rules, rule));
 }
 
+/* A frame of @size bytes; the return address is in its lowest word, and the frame pointer one below
+ * (cmd/internal/obj/arm64/obj7.go). */
+static struct unwind_rule arm64_rule_of_size(int32_t size)
+{
+    const struct unwind_registers *registers = &unwind_registers[UNWIND_ARM64];
+
+    if (size < 0 || size > FRAME_MAX)
+        return (struct unwind_rule){ .cfa = UNWIND_CFA_UNKNOWN };
+    if (size == 0)
+        return (struct unwind_rule){ .cfa = UNWIND_CFA_REG,
+                                     .reg = registers->sp,
+                                     .ra = UNWIND_RA_IN_REG,
+                                     .ra_off = registers->link };
+    return (struct unwind_rule){
+        .cfa = UNWIND_CFA_REG,
+        .reg = registers->sp,
+        .cfa_off = size,
+        .ra_off = -size,
+        .bp = UNWIND_BP_AT_CFA,
+        .bp_off = -size - WORD,
+    };
+}
+
+/* What lies at the frame pointer, where the stack pointer may be on another stack. */
+static struct unwind_rule arm64_rule_of_pointer(int32_t size)
+{
+    struct unwind_rule rule = arm64_rule_of_size(size);
+
+    if (size <= 0 || rule.cfa != UNWIND_CFA_REG)
+        return rule;
+    rule.reg = unwind_registers[UNWIND_ARM64].bp;
+    rule.cfa_off = size + WORD;
+    rule.flags = UNWIND_RULE_SWITCHES;
+    return rule;
+}
+
+/* The runtime pushed two words of its own on the stack of what it interrupted
+ * (runtime/signal_arm64.go, pushCall). */
+static struct unwind_rule arm64_rule_of_interrupted(int32_t size)
+{
+    struct unwind_rule rule = arm64_rule_of_size(size);
+
+    if (rule.cfa != UNWIND_CFA_REG)
+        return rule;
+    rule.cfa_off += 2 * WORD;
+    if (rule.ra == UNWIND_RA_AT_CFA) {
+        rule.ra_off -= 2 * WORD;
+        rule.bp_off -= 2 * WORD;
+    }
+    rule.flags = UNWIND_RULE_INTERRUPTED;
+    return rule;
+}
+
 /* A frame of @size bytes, without the return address; the compiler and the assembler save the frame
  * pointer in its uppermost word (cmd/internal/obj/x86/obj6.go). */
 static struct unwind_rule rule_of_size(int32_t size)
@@ -118,6 +171,22 @@ static bool has_frame(struct emit *e, const struct go_function *function)
     return false;
 }
 
+static struct unwind_rule rule_of(const struct emit *e, enum manner manner, bool is_framed,
+                                  int32_t size)
+{
+    bool by_pointer = manner == BY_POINTER || manner == LEAVES;
+    struct unwind_rule rule;
+
+    if (e->range.arch == UNWIND_ARM64)
+        return manner == INTERRUPTED ? arm64_rule_of_interrupted(size)
+               : by_pointer          ? arm64_rule_of_pointer(size)
+                                     : arm64_rule_of_size(size);
+    rule = by_pointer && (size > 0 || !is_framed) ? rule_of_pointer : rule_of_size(size);
+    if (manner == INTERRUPTED)
+        rule.flags = UNWIND_RULE_INTERRUPTED;
+    return rule;
+}
+
 static void emit_sizes(struct emit *e, const struct go_function *function, enum manner manner)
 {
     static const struct unwind_rule none = { .cfa = UNWIND_CFA_NONE };
@@ -127,13 +196,9 @@ static void emit_sizes(struct emit *e, const struct go_function *function, enum 
 
     go_values_start(e->go, function, function->sp_values, &values);
     while (e->steps_left > 0 && go_values_next(&values)) {
-        struct unwind_rule rule = rule_of_size(values.value);
+        struct unwind_rule rule = rule_of(e, manner, is_framed, values.value);
 
         e->steps_left--;
-        if (by_pointer && (values.value > 0 || !is_framed))
-            rule = rule_of_pointer;
-        if (manner == INTERRUPTED)
-            rule.flags = UNWIND_RULE_INTERRUPTED;
         emit_row(e, function->start + values.from, &rule);
     }
     if (manner == LEAVES && !is_framed)
@@ -146,8 +211,10 @@ static void emit_sizes(struct emit *e, const struct go_function *function, enum 
  */
 static void emit_goroutine(struct emit *e, const struct go_function *function)
 {
-    struct unwind_rule rule = go_goroutine_rule(e->go, function);
+    struct unwind_rule rule = { .cfa = UNWIND_CFA_END };
 
+    if (e->range.arch == UNWIND_X86_64)
+        rule = go_goroutine_rule(e->go, function);
     if (e->n_left > 0 && rule.cfa == UNWIND_CFA_GOROUTINE)
         e->table.rows[e->n_left - 1].rule = unwind_rules_number(e->rules, &rule);
     emit_row(e, function->start, &rule);

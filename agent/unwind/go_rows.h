@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * go_rows: the unwind rows of a Go program, from its own table of stack pointer values. x86-64.
+ * go_rows: the unwind rows of a Go program, from its own table of stack pointer values.
  *
  * The table knows the size of the frame at each instruction, so a leaf, a prologue and an epilogue
  * are as exact as any code. Functions that go from one stack to another (runtime/asm_amd64.s) keep
  * the frame pointer of the stack they left, or write down where it is; where they do neither, Go's
- * own tracebacks end too, and so do the rows: at the scheduler's, which runs no goroutine.
+ * own tracebacks end too, and so do the rows: at the scheduler's, which runs no goroutine. On arm64
+ * what the runtime writes down is not followed: there a goroutine's stack ends where it grows.
  */
 #pragma once
 

@@ -17,7 +17,7 @@ static void elf_close(Elf *elf)
 DEFINE_CLEANUP(Elf *, elf_close)
 #define _cleanup_elf_ __attribute__((cleanup(elf_closep)))
 
-enum { PAGE = 4096, SECTIONS_MAX = 65536, HEADER_SIZE = 64, ENTRY_SIZE = 32 };
+enum { PAGE = 4096, SECTIONS_MAX = 65536, HEADER_SIZE = 64, ENTRY_SIZE = 32, PLT_HEADER = 32 };
 
 /* What is read of a file, owned here while it is parsed. */
 struct input {
@@ -89,6 +89,27 @@ static void add_compressed(struct input *in, Elf_Scn *section)
     add_bytes(in, copy, data->d_size, 0, true);
 }
 
+/* The first one of that name that has contents. */
+static Elf_Scn *find_section(Elf *elf, const char *wanted, GElf_Shdr *ret_header)
+{
+    size_t n = 0, names = 0;
+
+    if (elf_getshdrnum(elf, &n) < 0 || n > SECTIONS_MAX || elf_getshdrstrndx(elf, &names) < 0)
+        return NULL;
+    for (size_t i = 1; i < n; i++) {
+        Elf_Scn *section = elf_getscn(elf, i);
+
+        if (!section || !gelf_getshdr(section, ret_header) || ret_header->sh_type == SHT_NOBITS)
+            continue;
+
+        const char *name = elf_strptr(elf, names, ret_header->sh_name);
+
+        if (name && strcmp(name, wanted) == 0)
+            return section;
+    }
+    return NULL;
+}
+
 /* .eh_frame goes first: where both describe a function, what the loader uses is better kept. Of Go
  * code .debug_frame knows less than Go's own table, and may be large. */
 static void read_sections(Elf *elf, bool is_go, struct input *in)
@@ -97,30 +118,20 @@ static void read_sections(Elf *elf, bool is_go, struct input *in)
         const char *name;
         bool is_debug_frame;
     } wanted[] = { { ".eh_frame", false }, { ".debug_frame", true } };
-    size_t n = 0, names = 0;
     GElf_Shdr sh;
 
-    if (elf_getshdrnum(elf, &n) < 0 || n > SECTIONS_MAX || elf_getshdrstrndx(elf, &names) < 0)
-        return;
     for (size_t w = 0; w < sizeof(wanted) / sizeof(wanted[0]); w++) {
         if (is_go && wanted[w].is_debug_frame)
             continue;
-        for (size_t i = 1; i < n; i++) {
-            Elf_Scn *section = elf_getscn(elf, i);
 
-            if (!section || !gelf_getshdr(section, &sh) || sh.sh_type == SHT_NOBITS)
-                continue;
+        Elf_Scn *section = find_section(elf, wanted[w].name, &sh);
 
-            const char *name = elf_strptr(elf, names, sh.sh_name);
-
-            if (!name || strcmp(name, wanted[w].name) != 0)
-                continue;
-            if (sh.sh_flags & SHF_COMPRESSED)
-                add_compressed(in, section);
-            else
-                add_part(in, sh.sh_offset, sh.sh_size, sh.sh_addr, wanted[w].is_debug_frame);
-            break;
-        }
+        if (!section)
+            continue;
+        if (sh.sh_flags & SHF_COMPRESSED)
+            add_compressed(in, section);
+        else
+            add_part(in, sh.sh_offset, sh.sh_size, sh.sh_addr, wanted[w].is_debug_frame);
     }
 }
 
@@ -171,16 +182,17 @@ static void read_segments(Elf *elf, size_t n_headers, struct unwind_image *image
     }
 }
 
-/* What the kernel starts is called by nobody. libc's code for it does not always say so. */
-static void end_at_entry(uint64_t entry, struct unwind_rules *rules, struct unwind_image *image)
+/* Gives @len bytes of code from @vaddr on a rule, if nothing is known of their start; they end
+ * where something is. */
+static void describe(struct unwind_image *image, struct unwind_rules *rules, uint64_t vaddr,
+                     uint64_t len, const struct unwind_rule *rule)
 {
-    const struct unwind_rule end = { .cfa = UNWIND_CFA_END };
     struct eh_table *t = &image->table;
-    uint64_t size = image->range.end - image->range.start, off = entry - image->range.start;
+    uint64_t size = image->range.end - image->range.start, off = vaddr - image->range.start;
     uint32_t addr = (uint32_t)off;
     size_t at = 0;
 
-    if (size > UINT32_MAX || size < ENTRY_SIZE || off > size - ENTRY_SIZE ||
+    if (size > UINT32_MAX || size < len || off > size - len || len == 0 ||
         t->n_rows + 2 > UNWIND_ROWS_PER_IMAGE_MAX)
         return;
     while (at < t->n_rows && t->rows[at].addr <= addr)
@@ -189,15 +201,63 @@ static void end_at_entry(uint64_t entry, struct unwind_rules *rules, struct unwi
         return;
 
     size_t first = at > 0 && t->rows[at - 1].addr == addr ? at - 1 : at;
-    bool touches_next = at < t->n_rows && t->rows[at].addr <= addr + ENTRY_SIZE;
+    bool touches_next = at < t->n_rows && t->rows[at].addr <= addr + len;
     size_t n_new = first + (touches_next ? 1 : 2) - at;
 
     t->rows = mem_grow(t->rows, t->n_rows + n_new, sizeof(*t->rows));
     memmove(t->rows + at + n_new, t->rows + at, (t->n_rows - at) * sizeof(*t->rows));
-    t->rows[first] = (struct unwind_row){ addr, unwind_rules_number(rules, &end) };
+    t->rows[first] = (struct unwind_row){ addr, unwind_rules_number(rules, rule) };
     if (!touches_next)
-        t->rows[first + 1] = (struct unwind_row){ addr + ENTRY_SIZE, UNWIND_RULE_NONE };
+        t->rows[first + 1] = (struct unwind_row){ (uint32_t)(addr + len), UNWIND_RULE_NONE };
     t->n_rows += n_new;
+}
+
+/* What the kernel starts is called by nobody. libc's code for it does not always say so. */
+static void end_at_entry(uint64_t entry, struct unwind_rules *rules, struct unwind_image *image)
+{
+    const struct unwind_rule end = { .cfa = UNWIND_CFA_END };
+
+    describe(image, rules, entry, ENTRY_SIZE, &end);
+}
+
+/*
+ * Linkers of arm64 describe no PLT. Its entries leave the stack and the link register alone; before
+ * them is the code that calls the dynamic linker, which pushes the two registers x16 and x30 with
+ * its first instruction, or with the second one behind a landing pad.
+ */
+static void add_plt(Elf *elf, int fd, struct unwind_rules *rules, struct unwind_image *image)
+{
+    static const uint32_t push = 0xa9bf7bf0, landing_pad = 0xd503245f;
+    struct unwind_rule rule = {
+        .cfa = UNWIND_CFA_REG,
+        .reg = unwind_registers[UNWIND_ARM64].sp,
+        .ra = UNWIND_RA_IN_REG,
+        .ra_off = unwind_registers[UNWIND_ARM64].link,
+    };
+    GElf_Shdr sh;
+    uint32_t code[2] = { 0 };
+
+    if (!find_section(elf, ".plt", &sh) || sh.sh_size < PLT_HEADER ||
+        read_at(fd, (unsigned char *)code, sh.sh_offset, sizeof(code)) < sizeof(code))
+        return;
+
+    uint64_t pushed = sh.sh_addr + (code[0] == landing_pad ? 8 : 4);
+
+    describe(image, rules, sh.sh_addr + PLT_HEADER, sh.sh_size - PLT_HEADER, &rule);
+    if (code[0] != push && (code[0] != landing_pad || code[1] != push))
+        return;
+    describe(image, rules, sh.sh_addr, pushed - sh.sh_addr, &rule);
+    rule.cfa_off = 16;
+    describe(image, rules, pushed, sh.sh_addr + PLT_HEADER - pushed, &rule);
+}
+
+static bool arch_of(const GElf_Ehdr *header, enum unwind_arch *ret_arch)
+{
+    if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
+        (header->e_machine != EM_X86_64 && header->e_machine != EM_AARCH64))
+        return false;
+    *ret_arch = header->e_machine == EM_AARCH64 ? UNWIND_ARM64 : UNWIND_X86_64;
+    return true;
 }
 
 int unwind_image_read(int fd, struct unwind_rules *rules, struct unwind_image *ret_image,
@@ -212,9 +272,8 @@ int unwind_image_read(int fd, struct unwind_rules *rules, struct unwind_image *r
     (void)elf_version(EV_CURRENT);
     _cleanup_elf_ Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
     if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header) ||
-        header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
-        header.e_machine != EM_X86_64)
-        return err_set(e, -EINVAL, "not an ELF file of x86-64 code");
+        !arch_of(&header, &image.range.arch))
+        return err_set(e, -EINVAL, "not an ELF file of x86-64 or arm64 code");
     if (elf_getphdrnum(elf, &n_headers) < 0 || n_headers > UINT16_MAX)
         return err_set(e, -EINVAL, "no program headers");
     read_segments(elf, n_headers, &image);
@@ -229,6 +288,8 @@ int unwind_image_read(int fd, struct unwind_rules *rules, struct unwind_image *r
         go_rows_add(&go, image.range, UNWIND_ROWS_PER_IMAGE_MAX, rules, &image.table);
     go_table_release(&go);
     end_at_entry(header.e_entry, rules, &image);
+    if (image.range.arch == UNWIND_ARM64)
+        add_plt(elf, fd, rules, &image);
     *ret_image = image;
     return 0;
 }

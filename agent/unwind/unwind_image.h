@@ -5,7 +5,7 @@
  * Read are .eh_frame and .debug_frame, by the section table or, without one, by the program
  * headers; of a Go program .eh_frame and Go's own table of functions. Input is untrusted and may
  * change while it is read: sections are read into memory of our own, each at most
- * EH_FRAME_SECTION_SIZE_MAX. Only x86-64 code has rows.
+ * EH_FRAME_SECTION_SIZE_MAX. Only x86-64 and arm64 code has rows.
  */
 #pragma once
 
@@ -26,7 +26,7 @@ struct unwind_segment {
 struct unwind_image {
     struct unwind_segment segments[UNWIND_IMAGE_SEGMENTS_MAX];
     size_t n_segments;
-    struct eh_range range; /* of all segments */
+    struct eh_range range; /* of all segments; whose code it is */
     struct eh_table table; /* without rows: nothing is known of the code */
     bool is_go;            /* its own table of functions was read */
 };

@@ -103,6 +103,10 @@ static void read_table(struct unwind_tables *t, int fd, struct table *table)
 
     if (unwind_image_read(fd, &t->rules, &image, &ignored) < 0)
         return; /* not code of ours: frame pointers are all that there is */
+    if (image.range.arch != unwind_arch_here) {
+        unwind_image_release(&image); /* data of an emulator */
+        return;
+    }
     table->segments = mem_array(image.n_segments, sizeof(*table->segments));
     memcpy(table->segments, image.segments, image.n_segments * sizeof(*table->segments));
     table->n_segments = image.n_segments;

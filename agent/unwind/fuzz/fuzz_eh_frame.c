@@ -4,15 +4,15 @@
 
 enum { ROWS_MAX = 300 };
 
-/* An odd first byte makes the rest a .debug_frame. Rows are sorted, within the range, and have
- * rules that there are. */
+/* An odd first byte makes the rest a .debug_frame, its second bit one of arm64 code. Rows are
+ * sorted, within the range, and have rules that there are. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct unwind_rule all[UNWIND_RULES_MAX];
     static struct unwind_rules rules;
-    const struct eh_range range = { 0x1000, 0x8000 };
-    bool is_debug_frame = fuzz_take_number(&data, &size, 1);
-    struct eh_section section = { data, size, 0x8000, is_debug_frame };
+    size_t kind = fuzz_take_number(&data, &size, 3);
+    const struct eh_range range = { 0x1000, 0x8000, kind & 2 ? UNWIND_ARM64 : UNWIND_X86_64 };
+    struct eh_section section = { data, size, 0x8000, kind & 1 };
     struct eh_table table = { 0 };
     uint64_t vaddr;
 

@@ -15,11 +15,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     _cleanup_close_ int fd = fuzz_file(data, size);
     struct go_table table = { 0 };
     struct eh_table rows = { 0 };
+    struct eh_range range = { 0x400000, 0x410000, UNWIND_X86_64 };
 
     if (!go_table_open(fd, &table))
         return 0;
     unwind_rules_init(&rules, all);
-    go_rows_add(&table, (struct eh_range){ 0x400000, 0x410000 }, FUNCTIONS_MAX, &rules, &rows);
+    if (table.location.header.quantum == 4)
+        range.arch = UNWIND_ARM64;
+    go_rows_add(&table, range, FUNCTIONS_MAX, &rules, &rows);
     for (size_t i = 1; i < rows.n_rows; i++)
         assert(rows.rows[i].addr > rows.rows[i - 1].addr && rows.rows[i].rule < rules.n);
     eh_table_release(&rows);

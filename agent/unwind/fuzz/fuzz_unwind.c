@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w.pc += in.regs[0] & 0xfff;
     w.sp += in.regs[UNWIND_REG_SP] & 0xff;
     w.bp = in.regs[UNWIND_REG_BP];
-    w.thread = in.regs[UNWIND_REG_RA - 1];
+    w.thread = in.regs[UNWIND_REGS - 1];
     w.space.n = 1;
     code.flags = (__u32)in.regs[1] & (UNWIND_SWITCHES_STACKS | UNWIND_NATIVE);
     w.stop = UNWIND_CONTINUE;

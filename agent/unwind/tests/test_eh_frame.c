@@ -64,21 +64,23 @@ static void put_u32(struct section *s, uint32_t value)
     put(s, &value, sizeof(value));
 }
 
-static struct section make(const char *augmentation, const uint8_t *program, size_t size)
+static struct section make_of(enum unwind_arch arch, const char *augmentation,
+                              const uint8_t *program, size_t size)
 {
-    /* def_cfa rsp 8; offset rip, cfa-8 */
-    static const uint8_t start[] = { 0x0c, 7, 8, 0x90, 1, 0, 0 };
-    static const uint8_t aligns[] = { 1, 0x78, 16, 1, 0x1b };
+    /* def_cfa rsp 8; offset rip, cfa-8. def_cfa sp 0 */
+    static const uint8_t starts[][7] = { { 0x0c, 7, 8, 0x90, 1, 0, 0 }, { 0x0c, 31, 0 } };
+    static const uint8_t all_aligns[][5] = { { 1, 0x78, 16, 1, 0x1b }, { 4, 0x78, 30, 1, 0x1b } };
+    const uint8_t(*start)[7] = &starts[arch], (*aligns)[5] = &all_aligns[arch];
     struct section s = { .size = 0 };
     size_t text = strlen(augmentation) + 1;
-    size_t cie_size = 4 + 1 + text + sizeof(aligns) + sizeof(start);
+    size_t cie_size = 4 + 1 + text + sizeof(*aligns) + sizeof(*start);
 
     put_u32(&s, (uint32_t)cie_size);
     put_u32(&s, 0);
     put(&s, "\1", 1);
     put(&s, augmentation, text);
-    put(&s, aligns, sizeof(aligns));
-    put(&s, start, sizeof(start));
+    put(&s, aligns, sizeof(*aligns));
+    put(&s, start, sizeof(*start));
 
     put_u32(&s, (uint32_t)(4 + 8 + 1 + size));
     put_u32(&s, (uint32_t)s.size);
@@ -90,12 +92,22 @@ static struct section make(const char *augmentation, const uint8_t *program, siz
     return s;
 }
 
-static void read_one(const struct section *s, struct eh_table *ret_table)
+static struct section make(const char *augmentation, const uint8_t *program, size_t size)
+{
+    return make_of(UNWIND_X86_64, augmentation, program, size);
+}
+
+static void read_of(enum unwind_arch arch, const struct section *s, struct eh_table *ret_table)
 {
     struct eh_section section = { s->bytes, s->size, BASE, false };
-    struct eh_range range = { BASE, BASE + 0x1000 };
+    struct eh_range range = { BASE, BASE + 0x1000, arch };
 
     eh_frame_read(&section, 1, range, 1000, &rules, ret_table);
+}
+
+static void read_one(const struct section *s, struct eh_table *ret_table)
+{
+    read_of(UNWIND_X86_64, s, ret_table);
 }
 
 #define RSP(o)       .cfa = UNWIND_CFA_REG, .reg = 7, .cfa_off = (o), .ra_off = -8
@@ -108,7 +120,7 @@ static void read_one(const struct section *s, struct eh_table *ret_table)
         }                                                                                          \
     }
 
-static const struct {
+struct program {
     const char *name;
     uint8_t program[32];
     size_t size;
@@ -117,7 +129,9 @@ static const struct {
         uint32_t at;
         struct unwind_rule rule;
     } is[3];
-} cases[] = {
+};
+
+static const struct program programs[] = {
     { "as the CIE says", PROGRAM(0), 0, { IS(0, RSP(8)), IS(SIZE - 1, RSP(8)) } },
     { "push rbp; mov rsp, rbp",
       PROGRAM(0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6),
@@ -172,14 +186,67 @@ static const struct {
       { IS(SIZE - 1, RSP(8)), IS(SIZE, .cfa = UNWIND_CFA_NONE) } },
 };
 
-static void runs_programs(void **state)
+/* x29 and x30 in the lowest words of a frame of so many bytes, and none. */
+#define IN_LINK .ra = UNWIND_RA_IN_REG, .ra_off = 30
+#define LEAF    .cfa = UNWIND_CFA_REG, .reg = 31, IN_LINK
+#define FRAME(r, o)                                                                                \
+    .cfa = UNWIND_CFA_REG, .reg = (r), .cfa_off = (o), .ra_off = 8 - (o), .bp = UNWIND_BP_AT_CFA,  \
+    .bp_off = -(o)
+
+static const struct program arm64_programs[] = {
+    { "arm64: as the CIE says", PROGRAM(0), 0, { IS(0, LEAF), IS(SIZE - 1, LEAF) } },
+    { "stp x29, x30, [sp, -48]!; and the epilogue",
+      PROGRAM(0x41, 0x0e, 48, 0x9d, 6, 0x9e, 5, 0x44, 0xde, 0xdd, 0x0e, 0),
+      0,
+      { IS(0, LEAF), IS(4, FRAME(31, 48)), IS(20, LEAF) } },
+    { "mov x29, sp, in a frame that varies",
+      PROGRAM(0x41, 0x0e, 16, 0x9d, 2, 0x9e, 1, 0x41, 0x0d, 29),
+      0,
+      { IS(0, LEAF), IS(4, FRAME(31, 16)), IS(8, FRAME(29, 16)) } },
+    { "a signed return address",
+      PROGRAM(0x41, 0x2d, 0x41, 0x0e, 16, 0x9d, 2, 0x9e, 1, 0x41, 0x2d),
+      0,
+      { IS(0, LEAF), IS(4, LEAF), IS(8, FRAME(31, 16)) } },
+    { "a return address signed with the place", PROGRAM(0x41, 0x2c), 0, { IS(4, LEAF) } },
+    { "the return address in another register",
+      PROGRAM(0x09, 30, 9),
+      0,
+      { IS(0, .cfa = UNWIND_CFA_REG, .reg = 31, .ra = UNWIND_RA_IN_REG, .ra_off = 9) } },
+    { "the return address undefined", PROGRAM(0x07, 30), 0, { IS(0, .cfa = UNWIND_CFA_END) } },
+    { "the same as in the caller",
+      PROGRAM(0x0e, 16, 0x9e, 2, 0x41, 0x08, 30, 0x0e, 0),
+      0,
+      { IS(0, .cfa = UNWIND_CFA_REG, .reg = 31, .cfa_off = 16, .ra_off = -16), IS(4, LEAF) } },
+    { "undefined, and restored",
+      PROGRAM(0x07, 30, 0x41, 0xde),
+      0,
+      { IS(0, .cfa = UNWIND_CFA_END), IS(4, LEAF) } },
+    { "frame addresses from x16",
+      PROGRAM(0x0c, 16, 32),
+      0,
+      { IS(0, .cfa = UNWIND_CFA_REG, .reg = 16, .cfa_off = 32, IN_LINK) } },
+    { "a frame of vectors: sp + 16 + 8 * VG",
+      PROGRAM(0x0f, 10, 0x8f, 16, 0x92, 0x2e, 0, 0x11, 8, 0x1e, 0x22, 0),
+      0,
+      { IS(0, .cfa = UNWIND_CFA_UNKNOWN) } },
+    { "the expression of an x86-64 PLT entry",
+      PROGRAM(0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22),
+      0,
+      { IS(0, .cfa = UNWIND_CFA_UNKNOWN) } },
+    { "x29 saved at x29",
+      PROGRAM(0x10, 29, 2, 0x8d, 0x10),
+      0,
+      { IS(0, LEAF, .bp = UNWIND_BP_AT_BP, .bp_off = 16) } },
+    { "x29 in another register", PROGRAM(0x09, 29, 9), 0, { IS(0, .cfa = UNWIND_CFA_UNKNOWN) } },
+};
+
+static void run_all(enum unwind_arch arch, const struct program *cases, size_t n)
 {
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct section s = make("zR", cases[i].program, cases[i].size);
+    for (size_t i = 0; i < n; i++) {
+        struct section s = make_of(arch, "zR", cases[i].program, cases[i].size);
         struct eh_table table;
 
-        read_one(&s, &table);
+        read_of(arch, &s, &table);
         if (table.n_broken != cases[i].n_broken)
             fail_msg("%s: %zu broken", cases[i].name, table.n_broken);
         for (size_t j = 0; j < 3; j++) {
@@ -199,15 +266,36 @@ static void runs_programs(void **state)
     }
 }
 
-static void knows_signal_frames(void **state)
+static void runs_programs(void **state)
 {
-    struct section s = make("zRS", (const uint8_t[]){ 0 }, 1);
-    struct eh_table table;
+    (void)state;
+    run_all(UNWIND_X86_64, programs, sizeof(programs) / sizeof(programs[0]));
+    run_all(UNWIND_ARM64, arm64_programs, sizeof(arm64_programs) / sizeof(arm64_programs[0]));
+}
+
+/* B: signed with the other key; G: tagged. */
+static void knows_augmentations(void **state)
+{
+    static const struct {
+        enum unwind_arch arch;
+        const char *text;
+        uint8_t cfa;
+    } cases[] = {
+        { UNWIND_X86_64, "zRS", UNWIND_CFA_SIGNAL },  { UNWIND_ARM64, "zRS", UNWIND_CFA_SIGNAL },
+        { UNWIND_ARM64, "zRB", UNWIND_CFA_REG },      { UNWIND_ARM64, "zRG", UNWIND_CFA_REG },
+        { UNWIND_ARM64, "zRBGS", UNWIND_CFA_SIGNAL },
+    };
 
     (void)state;
-    read_one(&s, &table);
-    assert_int_equal(rule_at(&table, FUNCTION - BASE)->cfa, UNWIND_CFA_SIGNAL);
-    eh_table_release(&table);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct section s = make_of(cases[i].arch, cases[i].text, (const uint8_t[]){ 0 }, 1);
+        struct eh_table table;
+
+        read_of(cases[i].arch, &s, &table);
+        if (rule_at(&table, FUNCTION - BASE)->cfa != cases[i].cfa || table.n_broken > 0)
+            fail_msg("%s: rule %u", cases[i].text, rule_at(&table, FUNCTION - BASE)->cfa);
+        eh_table_release(&table);
+    }
 }
 
 /* Every section that is a prefix of a good one, and every one with a byte changed. */
@@ -224,7 +312,7 @@ static void survives_what_is_broken(void **state)
         memcpy(exact, whole.bytes, size);
         for (int is_debug_frame = 0; is_debug_frame < 2; is_debug_frame++) {
             section.is_debug_frame = is_debug_frame;
-            eh_frame_read(&section, 1, (struct eh_range){ 0, UINT64_MAX }, 10, &rules, &table);
+            eh_frame_read(&section, 1, (struct eh_range){ .end = UINT64_MAX }, 10, &rules, &table);
             eh_table_release(&table);
         }
     }
@@ -246,21 +334,28 @@ static void keeps_to_its_bounds(void **state)
     struct eh_table table;
 
     (void)state;
-    eh_frame_read(&section, 1, (struct eh_range){ BASE, BASE + 0x1000 }, 2, &rules, &table);
+    eh_frame_read(&section, 1, (struct eh_range){ .start = BASE, .end = BASE + 0x1000 }, 2, &rules,
+                  &table);
     assert_int_equal(table.n_rows, 2);
     assert_true(table.is_full);
     eh_table_release(&table);
-    eh_frame_read(&section, 1, (struct eh_range){ FUNCTION + 1, FUNCTION + 2 }, 9, &rules, &table);
+    eh_frame_read(&section, 1, (struct eh_range){ .start = FUNCTION + 1, .end = FUNCTION + 2 }, 9,
+                  &rules, &table);
     assert_int_equal(table.n_rows, 0);
     eh_table_release(&table);
 }
 
 /* What readelf calls a rule, against ours; a text of its own for expressions. */
-static bool is_cfa(const struct unwind_rule *rule, const char *text)
+static bool is_cfa(enum unwind_arch arch, const struct unwind_rule *rule, const char *text)
 {
     static const char *const names[] = { "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp",
                                          "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15" };
-    char expect[32];
+    char expect[32], number[8];
+    const char *name = number;
+
+    (void)snprintf(number, sizeof(number), rule->reg == 31 ? "sp" : "x%u", rule->reg);
+    if (arch == UNWIND_X86_64)
+        name = names[rule->reg];
 
     if (rule->cfa == UNWIND_CFA_SIGNAL || rule->cfa == UNWIND_CFA_END)
         return true; /* the latter is compared by the return address */
@@ -269,7 +364,7 @@ static bool is_cfa(const struct unwind_rule *rule, const char *text)
                rule->cfa == UNWIND_CFA_UNKNOWN;
     if (rule->cfa != UNWIND_CFA_REG)
         return false;
-    (void)snprintf(expect, sizeof(expect), "%s%+d", names[rule->reg], rule->cfa_off);
+    (void)snprintf(expect, sizeof(expect), "%s%+d", name, rule->cfa_off);
     return strcmp(expect, text) == 0;
 }
 
@@ -296,9 +391,9 @@ static bool is_ra(const struct unwind_rule *rule, const char *text)
 {
     if (rule->cfa == UNWIND_CFA_SIGNAL || rule->cfa == UNWIND_CFA_UNKNOWN)
         return true;
-    if (strcmp(text, "u") == 0)
-        return rule->cfa == UNWIND_CFA_END;
-    if (*text == 'r') /* a register's name */
+    if (strcmp(text, "u") == 0) /* also said of what no rule was given for */
+        return rule->cfa == UNWIND_CFA_END || rule->ra == UNWIND_RA_IN_REG;
+    if (*text == 'r' || strcmp(text, "s") == 0) /* a register's name, or its own */
         return rule->ra == UNWIND_RA_IN_REG;
     return is_saved(text, rule->ra == UNWIND_RA_AT_CFA, rule->ra_off);
 }
@@ -318,7 +413,7 @@ static void take_columns(struct oracle *o, char *line)
 
     o->column_bp = o->column_ra = -1;
     for (char *word = strtok_r(line, " \n", &rest); word; word = strtok_r(NULL, " \n", &rest)) {
-        if (strcmp(word, "rbp") == 0)
+        if (strcmp(word, o->image->range.arch == UNWIND_ARM64 ? "x29" : "rbp") == 0)
             o->column_bp = column;
         if (strcmp(word, "ra") == 0)
             o->column_ra = column;
@@ -340,15 +435,18 @@ static void take_row(struct oracle *o, char *line)
         return;
 
     uint64_t vaddr = strtoull(words[0], NULL, 16);
+    enum unwind_arch arch = o->image->range.arch;
     const struct unwind_rule *rule = rule_at(&o->image->table, vaddr - o->image->range.start);
     const char *bp = o->column_bp >= 0 && o->column_bp < n ? words[o->column_bp] : "u";
-    const char *ra = o->column_ra >= 0 && o->column_ra < n ? words[o->column_ra] : "c-8";
+    const char *ra = o->column_ra >= 0 && o->column_ra < n ? words[o->column_ra]
+                     : arch == UNWIND_ARM64                ? "u"
+                                                           : "c-8";
 
     if (vaddr < o->image->range.start || vaddr >= o->end)
         return; /* dropped by the linker, or a row of no code at the end of its function */
     o->n_rows++;
     if (*bp == 'r' ? rule->cfa == UNWIND_CFA_UNKNOWN
-                   : is_cfa(rule, words[1]) && is_bp(rule, bp) && is_ra(rule, ra))
+                   : is_cfa(arch, rule, words[1]) && is_bp(rule, bp) && is_ra(rule, ra))
         return;
     if (o->n_wrong++ < 5)
         print_message("%s: readelf has %s, rbp %s, ra %s; got cfa %u, reg %u, %d, bp %u %d, ra %u "
@@ -401,7 +499,10 @@ static void agrees(const char *path)
 
 static void agrees_with_readelf(void **state)
 {
-    static const char *const paths[] = { "/lib/x86_64-linux-gnu/libc.so.6",
+    static const char *const paths[] = { "/usr/aarch64-linux-gnu/lib/libc.so.6",
+                                         "/usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1",
+                                         "/usr/aarch64-linux-gnu/lib/libstdc++.so.6",
+                                         "/lib/x86_64-linux-gnu/libc.so.6",
                                          "/lib64/ld-linux-x86-64.so.2",
                                          "/usr/lib/x86_64-linux-gnu/libstdc++.so.6",
                                          "/usr/lib/x86_64-linux-gnu/libcrypto.so.3",
@@ -429,7 +530,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(runs_programs, set_up),
-        cmocka_unit_test_setup(knows_signal_frames, set_up),
+        cmocka_unit_test_setup(knows_augmentations, set_up),
         cmocka_unit_test_setup(survives_what_is_broken, set_up),
         cmocka_unit_test_setup(keeps_to_its_bounds, set_up),
         cmocka_unit_test_setup(agrees_with_readelf, set_up),
