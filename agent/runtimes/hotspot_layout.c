@@ -170,8 +170,6 @@ static const struct wanted_field wanted_fields[] = {
     { "ConstMethod", "_signature_index", AT(const_signature), 0, 0 },
     { "ConstantPool", "_pool_holder", AT(pool_holder), 0, 0 },
     { "ConstantPool", "_length", AT(pool_length), 0, 0 },
-    { "ConstantPool", "_source_file_name_index", AT(pool_source_file), 0, 0 },
-    { "InstanceKlass", "_source_file_name_index", AT(klass_source_file), 0, 0 },
     { "Klass", "_name", AT(klass_name), 0, 0 },
     { "Symbol", "_length", AT(symbol_length), 0, 0 },
     /* JDK 12: the length is the upper half. */
@@ -229,7 +227,6 @@ static const size_t needed_one_of[][2] = {
     { AT(nmethod_dependencies), AT(nmethod_immutable) },
     { AT(nmethod_scopes_begin), AT(nmethod_scopes_data) },
     { AT(nmethod_metadata), AT(blob_mutable_data) },
-    { AT(pool_source_file), AT(klass_source_file) },
 };
 
 struct wanted_static {
@@ -355,6 +352,31 @@ static const char *read_sizes(struct names *names, const struct hotspot_image *i
     return NULL;
 }
 
+/* Do all fields from one member to another begin within an object of that size? */
+static bool are_within(const struct hotspot_layout *layout, size_t from, size_t to, uint16_t size)
+{
+    uint16_t value;
+
+    for (size_t at = from; at <= to; at += sizeof(value)) {
+        memcpy(&value, (const char *)layout + at, sizeof(value));
+        if (value != HOTSPOT_NO_FIELD && value >= size)
+            return false;
+    }
+    return true;
+}
+
+static bool makes_sense(const struct hotspot_layout *l)
+{
+    enum { PC_DESC_MAX = 64, WORD = 8 };
+
+    return l->pc_desc_pc + sizeof(uint32_t) <= l->pc_desc_size &&
+           l->pc_desc_scope + sizeof(uint32_t) <= l->pc_desc_size &&
+           l->pc_desc_size <= PC_DESC_MAX && l->nmethod_size <= HOTSPOT_NMETHOD_MAX - WORD &&
+           l->const_size <= HOTSPOT_CONST_MAX - WORD &&
+           are_within(l, AT(blob_name), AT(nmethod_immutable_size), l->nmethod_size) &&
+           are_within(l, AT(const_constants), AT(const_signature), l->const_size);
+}
+
 static const char *check_fields(const struct hotspot_layout *layout)
 {
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
@@ -367,10 +389,7 @@ static const char *check_fields(const struct hotspot_layout *layout)
     }
     if (layout->heaps && (!is_there(layout, AT(array_len)) || !is_there(layout, AT(array_data))))
         return no_field;
-    if (layout->pc_desc_pc + 4 > layout->pc_desc_size ||
-        layout->pc_desc_scope + 4 > layout->pc_desc_size || layout->pc_desc_size > 64)
-        return no_sense;
-    return NULL;
+    return makes_sense(layout) ? NULL : no_sense;
 }
 
 /* "17.0.15+6-Debian-1deb12u1"; of JDK 8, whose machine had numbers of its own, "25.412-b08". */

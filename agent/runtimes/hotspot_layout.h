@@ -20,6 +20,8 @@ enum {
     HOTSPOT_NO_FIELD = UINT16_MAX,
     HOTSPOT_VERSION_MAX = 48,
     HOTSPOT_MAJOR_MIN = 8,
+    HOTSPOT_NMETHOD_MAX = 1024, /* bytes of its header, and of a ConstMethod's; a word less */
+    HOTSPOT_CONST_MAX = 256,
 };
 
 /* Offsets in bytes from the beginning of an object; HOTSPOT_NO_FIELD: this version has it not, and
@@ -40,13 +42,13 @@ struct hotspot_layout {
     uint16_t space_low_boundary, space_high_boundary; /* reserved */
     uint16_t block_size, block_used;                  /* HeapBlock */
 
+    uint16_t nmethod_size; /* of its header, which begins with a CodeBlob's */
     uint16_t blob_name, blob_size, blob_frame_size;
     uint16_t blob_frame_complete, blob_frame_complete_width; /* 2 or 4 bytes */
     uint16_t blob_code_begin, blob_code_end;                 /* pointers, JDK 9 to 22 */
     uint16_t blob_code_offset, blob_data_offset;             /* int: else; data follows code */
     uint16_t blob_mutable_data, blob_mutable_size, blob_relocation_size; /* 24 and newer */
 
-    uint16_t nmethod_size; /* of its header */
     uint16_t nmethod_method, nmethod_compile_id, nmethod_comp_level, nmethod_entry_bci;
     uint16_t nmethod_state;
     uint16_t nmethod_orig_pc_offset;
@@ -68,7 +70,6 @@ struct hotspot_layout {
     uint16_t const_name, const_signature;
     uint16_t pool_size; /* of a ConstantPool; its entries follow */
     uint16_t pool_holder, pool_length;
-    uint16_t pool_source_file, klass_source_file; /* the latter up to JDK 13 */
     uint16_t klass_name;
     uint16_t symbol_length; /* u2 */
     uint16_t symbol_body;
