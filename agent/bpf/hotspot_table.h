@@ -12,8 +12,8 @@
 #include "agent/bpf/process_image.h"
 
 enum {
-    HOTSPOT_CODE_HEAPS_MAX = 4, /* of code */
-    HOTSPOT_HEADER_SIZE = 384,  /* of an nmethod, as far as it is read */
+    HOTSPOT_CODE_HEAPS_MAX = 4,     /* of code */
+    HOTSPOT_HEADER_SIZE = 384, /* of an nmethod, as far as it is read */
     HOTSPOT_NO_OFFSET = 0xffff,
 };
 
