@@ -75,6 +75,15 @@ struct sample {
     uint32_t n;
 };
 
+/* @unknown: what else it is. */
+static struct place made_place(const struct profile *p, struct running *running,
+                               struct place unknown)
+{
+    enum runtime_id made_by = runtimes_jit(p->runtimes, running_image(running));
+
+    return made_by == RUNTIME_COUNT ? unknown : (struct place){ PLACE_MADE, made_by, 0 };
+}
+
 static struct place user_place(struct profile *p, struct running *running, uint64_t addr,
                                uint64_t now_ns)
 {
@@ -87,13 +96,9 @@ static struct place user_place(struct profile *p, struct running *running, uint6
         return (struct place){ PLACE_IMAGE, code->image, addr - code->start + code->off };
     shown_open_perf_map(process, now_ns);
 
-    enum runtime_id made_by = process->perf_map_fd >= 0
-                                  ? RUNTIME_COUNT
-                                  : runtimes_jit(p->runtimes, running_image(running));
+    struct place jit = { PLACE_JIT, process->index, addr };
 
-    if (made_by != RUNTIME_COUNT)
-        return (struct place){ PLACE_MADE, made_by, 0 };
-    return (struct place){ PLACE_JIT, process->index, addr };
+    return process->perf_map_fd >= 0 ? jit : made_place(p, running, jit);
 }
 
 /* The native frames of a stack, leaf first. */
@@ -107,6 +112,12 @@ struct natives {
 static uint32_t native_of(const struct runtime_frame *frame)
 {
     return frame->at >> RUNTIME_AT_NATIVE_SHIFT & RUNTIME_AT_NATIVE_MASK;
+}
+
+static struct runtime_frame frame_at(const uint64_t *words, size_t i)
+{
+    return (struct runtime_frame){ words[2 * i], (uint32_t)words[2 * i + 1],
+                                   (uint32_t)(words[2 * i + 1] >> 32) };
 }
 
 /* Where the kernel side says which native frames run a language's, no look at symbols is needed. */
@@ -178,8 +189,7 @@ static bool merge(struct profile *p, const struct running *running, const uint64
     struct calls calls = { .n = 0 };
 
     for (size_t i = 0; i < n; i++) {
-        frames[i] = (struct runtime_frame){ words[2 * i], (uint32_t)words[2 * i + 1],
-                                            (uint32_t)(words[2 * i + 1] >> 32) };
+        frames[i] = frame_at(words, i);
         if (!add_frame(p, running, &frames[i], natives, &calls))
             return false;
     }
@@ -198,6 +208,18 @@ static bool merge(struct profile *p, const struct running *running, const uint64
     return true;
 }
 
+/* Native frames of which the kernel side says that they run those of a language. */
+static void find_run(const uint64_t *words, size_t n, bool is_run[RECORD_USER_MAX + 1])
+{
+    memset(is_run, 0, (RECORD_USER_MAX + 1) * sizeof(*is_run));
+    for (size_t i = 0; i < n; i++) {
+        struct runtime_frame frame = frame_at(words, i);
+
+        if (native_of(&frame) <= RECORD_USER_MAX)
+            is_run[native_of(&frame)] = true; /* they count from 1 on */
+    }
+}
+
 /*
  * All addresses but the interrupted one are return addresses: behind the call, which may be the
  * last instruction of its function. One less is inside the call.
@@ -210,14 +232,18 @@ static bool collect(struct profile *p, struct running *running, const struct rec
 {
     uint32_t by_pointers = r->flags & RECORD_FRAME_POINTERS ? GRAPH_BY_POINTERS : 0;
     uint32_t numbers[RECORD_USER_MAX];
-    bool is_loop[RECORD_USER_MAX];
+    bool is_loop[RECORD_USER_MAX], is_run[RECORD_USER_MAX + 1];
+    const uint64_t *words = pcs + r->n_kernel + r->n_user;
     uint32_t n = 0;
 
+    find_run(words, r->n_runtime, is_run);
     ret->n = 0;
     ret->root.cut = (r->stop == RECORD_STOP_NO_USER ? RECORD_STOP_END : r->stop) | by_pointers;
     for (; n < r->n_user; n++) {
         struct place place = user_place(p, running, pcs[r->n_kernel + n] - (n > 0), r->time_ns);
 
+        if (place.space == PLACE_UNKNOWN && is_run[n + 1])
+            place = made_place(p, running, place);
         if (place.space == PLACE_UNKNOWN && n > 0 && running_layout(running)) {
             ret->root.cut = by_pointers | RECORD_STOP_NO_CODE;
             break;
@@ -228,7 +254,7 @@ static bool collect(struct profile *p, struct running *running, const struct rec
         is_loop[n] =
             place.space == PLACE_IMAGE && runtimes_is_loop(p->runtimes, place.owner, place.addr);
     }
-    if (!merge(p, running, pcs + r->n_kernel + r->n_user, r->n_runtime,
+    if (!merge(p, running, words, r->n_runtime,
                &(struct natives){ pcs + r->n_kernel, numbers, is_loop, n }, ret))
         return false;
     for (uint32_t i = r->n_kernel; i > 0; i--) {

@@ -320,6 +320,7 @@ void sampler_runtime_maps(const struct sampler *s, int ret_spaces[RUNTIME_COUNT]
 {
     ret_spaces[RUNTIME_PYTHON] = bpf_map__fd(s->probe->maps.python_spaces);
     ret_spaces[RUNTIME_V8] = bpf_map__fd(s->probe->maps.v8_spaces);
+    ret_spaces[RUNTIME_HOTSPOT] = bpf_map__fd(s->probe->maps.hotspot_spaces);
 }
 
 int sampler_start(struct sampler *s, enum result_reason *ret_reason, struct err *e)

@@ -64,6 +64,7 @@ static __always_inline void event_inherit(struct task_struct *parent, struct tas
     unwind_fork(space, child_pid, image_of(child_leader));
     python_fork(parent_pid, child_pid, image_of(child_leader));
     v8_fork(parent_pid, child_pid, image_of(child_leader));
+    hotspot_fork(parent_pid, child_pid, image_of(child_leader));
 }
 
 /* parent, child */
@@ -85,6 +86,7 @@ static __always_inline void event_forget(__u32 pid)
     (void)bpf_map_delete_elem(&unwind_spaces, &pid);
     (void)bpf_map_delete_elem(&python_spaces, &pid);
     (void)bpf_map_delete_elem(&v8_spaces, &pid);
+    (void)bpf_map_delete_elem(&hotspot_spaces, &pid);
 }
 
 /* task, former pid, struct linux_binprm; the image and its dynamic linker are mapped. */

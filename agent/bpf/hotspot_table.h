@@ -12,8 +12,8 @@
 #include "agent/bpf/process_image.h"
 
 enum {
-    HOTSPOT_CODE_HEAPS_MAX = 4,     /* of code */
-    HOTSPOT_HEADER_SIZE = 384, /* of an nmethod, as far as it is read */
+    HOTSPOT_CODE_HEAPS_MAX = 4, /* of code */
+    HOTSPOT_HEADER_SIZE = 384,  /* of an nmethod, as far as it is read */
     HOTSPOT_NO_OFFSET = 0xffff,
 };
 
@@ -59,8 +59,6 @@ struct hotspot_space {
     __u64 low, high;            /* of all code heaps */
     struct hotspot_code_heap heaps[HOTSPOT_CODE_HEAPS_MAX];
     struct hotspot_offsets offsets;
-    __u32 n_heaps;
-    __u32 pad;
 };
 
 /* The same sum in the kernel and, over what is read later, in user space. */

@@ -4,6 +4,7 @@
  * record to user space when the interrupted task is in scope. What becomes of processes is in
  * events.bpf.h.
  */
+#include "agent/bpf/hotspot.bpf.h"
 #include "agent/bpf/kernel.bpf.h"
 #include "agent/bpf/pid.bpf.h"
 #include "agent/bpf/python.bpf.h"
@@ -127,8 +128,10 @@ int on_tick(struct bpf_perf_event_data *ctx)
 
     if (!scratch)
         return 0;
+    hotspot_begin(scratch);
     scratch->record.n_user = unwind(ctx, scratch);
     python_walk(scratch);
     v8_walk(scratch);
+    hotspot_end(scratch);
     return finish(scratch);
 }

@@ -11,7 +11,7 @@
 #include <linux/types.h>
 #endif
 
-enum runtime_id { RUNTIME_PYTHON, RUNTIME_V8, RUNTIME_COUNT };
+enum runtime_id { RUNTIME_PYTHON, RUNTIME_V8, RUNTIME_HOTSPOT, RUNTIME_COUNT };
 
 struct runtime_frame {
     __u64 object; /* the runtime address of what describes the function, and above it the runtime;

@@ -157,6 +157,8 @@ static __always_inline void unwind_fork(const struct unwind_space *parent, __u32
 #include "agent/bpf/enter_x86.bpf.h"
 #endif
 
+int hotspot_one(void); /* of hotspot.bpf.h */
+
 /*
  * One step of the walk in this CPU's scratch; 0: go on. A global function: the verifier looks at it
  * once, by itself, and not at each turn of the loop around it. So the loop needs no bpf_loop(),
@@ -181,7 +183,10 @@ __attribute__((noinline)) int unwind_one(void)
     if (n >= RECORD_USER_MAX || at >= sizeof(s->pcs) / sizeof(s->pcs[0]))
         return 1;
     f->sps[n] = s->walk.sp;
-    unwind_step(&s->walk, &s->pcs[at]);
+    if (!s->walk.is_in_made)
+        unwind_step(&s->walk, &s->pcs[at]);
+    else if (hotspot_one() != 0)
+        return 1;
     n = s->walk.n - 1; /* a step of a search belongs to the frame before */
     barrier_var(n);
     if (n < RECORD_USER_MAX)
@@ -214,7 +219,7 @@ static __always_inline __u32 unwind(struct bpf_perf_event_data *ctx, struct scra
     if (!space || !unwind_is_valid(space) || !unwind_enter(ctx, s))
         return unwind_by_pointers(ctx, r, s->pcs + (r->n_kernel & 127));
     s->walk.space = *space;
-    s->walk.scan.is_on = 0;
+    s->walk.scan.is_on = s->walk.is_in_made = 0;
     for (int i = 0; i < UNWIND_STEPS_MAX / LOOP_TURNS; i++) {
         if (unwind_some() != 0)
             break;

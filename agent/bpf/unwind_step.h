@@ -38,9 +38,10 @@ struct unwind_scan {
 /* One stack on its way to the root. */
 struct unwind_walk {
     __u64 pc, sp, bp;
-    __u64 thread;            /* the thread pointer */
-    __u64 regs[UNWIND_REGS]; /* by DWARF's numbers, as the thread was interrupted */
-    __u64 signal_frame;      /* that has them instead; 0: none */
+    __u64 thread;              /* the thread pointer */
+    __u64 regs[UNWIND_REGS];   /* by DWARF's numbers, as the thread was interrupted */
+    __u64 signal_frame;        /* that has them instead; 0: none */
+    __u64 made_low, made_high; /* where a runtime makes code that is walked another way; 0: none */
     struct unwind_space space;
     struct unwind_scan scan;
     __u32 n;         /* frames so far */
@@ -48,6 +49,7 @@ struct unwind_walk {
     __u8 has_regs;   /* they are still those of this frame */
     __u8 stop;       /* enum record_stop, or UNWIND_CONTINUE */
     __u8 by_pointer; /* the last step followed the frame pointer */
+    __u8 is_in_made; /* the frame noted last is in such code: its caller is not known yet */
 };
 
 static __always_inline __u32 unwind_signal_offset(__u32 reg);
@@ -239,7 +241,7 @@ static __always_inline __u8 unwind_by_goroutine(struct unwind_walk *w,
  * for, that takes more steps, which note nothing: w->n tells. But for the first frame it is
  * the address behind the instruction that runs there, so that one less is within it. A caller that
  * is in no code is noted too, as the last one, for user space may know more; then the stop is
- * RECORD_STOP_NO_CODE.
+ * RECORD_STOP_NO_CODE. Of a frame in made code the caller is left to who asked for that.
  */
 static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
 {
@@ -259,14 +261,18 @@ static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
     *ret_pc = w->pc + (w->is_exact && w->n > 0);
     w->n++;
     w->by_pointer = 0;
+
+    const struct unwind_rule *rule = m ? unwind_find_rule(w, m, at) : NULL;
+    __u32 cfa = rule ? rule->cfa : UNWIND_CFA_NONE;
+
+    if (cfa == UNWIND_CFA_NONE && at - w->made_low < w->made_high - w->made_low) {
+        w->is_in_made = 1;
+        return;
+    }
     if (!m) {
         w->stop = RECORD_STOP_NO_CODE;
         return;
     }
-
-    const struct unwind_rule *rule = unwind_find_rule(w, m, at);
-    __u32 cfa = rule ? rule->cfa : UNWIND_CFA_NONE;
-
     if (was_by_pointer && rule && !unwind_place_frame(w, rule))
         cfa = UNWIND_CFA_NONE;
     if (cfa == UNWIND_CFA_NONE && unwind_is_trampoline(w))

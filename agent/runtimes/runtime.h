@@ -75,4 +75,4 @@ struct runtime_kind {
     char *(*name)(const void *function, uint32_t line); /* owned by the caller */
 };
 
-extern const struct runtime_kind runtime_python, runtime_v8;
+extern const struct runtime_kind runtime_python, runtime_v8, runtime_hotspot;

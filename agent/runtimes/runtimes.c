@@ -15,6 +15,7 @@ enum { PAGE = 4096, VERSIONS_MAX = 8, VERSION_SIZE = 64, SPACE_SIZE_MAX = 256 };
 static const struct runtime_kind *const kinds[RUNTIME_COUNT] = {
     [RUNTIME_PYTHON] = &runtime_python,
     [RUNTIME_V8] = &runtime_v8,
+    [RUNTIME_HOTSPOT] = &runtime_hotspot,
 };
 
 /* What is known of an image, for each language: NULL when it is not in it. */
@@ -447,7 +448,7 @@ const char *runtimes_jit_name(enum runtime_id runtime)
 
 char *runtimes_name(const struct runtimes *r, uint32_t function, uint32_t line, bool *ret_known)
 {
-    static const char *const languages[RUNTIME_COUNT] = { "python", "javascript" };
+    static const char *const languages[RUNTIME_COUNT] = { "python", "javascript", "java" };
     const struct function *f = r->functions[function];
 
     *ret_known = f->data != NULL;
