@@ -20,7 +20,7 @@ class Watch:
         self.begin = time.monotonic()
         self.process = subprocess.Popen(command, **options)
         self.pid = self.process.pid
-        self.peak = self.maps = 0
+        self.peak = self.maps = self.mapped = 0
         self.programs = {}  # file descriptor of a BPF program: [runs, ns]
         self.first = self.last = None
         self.cpu = self.end = 0.0
@@ -42,6 +42,16 @@ class Watch:
         with open(f"/proc/{self.pid}/fdinfo/{fd}", encoding="ascii") as lines:
             return dict(line.strip().split(":\t", 1) for line in lines if ":\t" in line)
 
+    def look_for_mapped(self):
+        """Of the BPF maps, what is mapped by the process and so a part of its resident memory."""
+        inside, self.mapped = False, 0
+        with open(f"/proc/{self.pid}/smaps", encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+                    inside = line.rstrip().endswith("anon_inode:bpf-map")
+                elif inside and line.startswith("Rss:"):
+                    self.mapped += int(line.split()[1]) * 1024
+
     def look(self):
         with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as status:
             for line in status:
@@ -54,7 +64,9 @@ class Watch:
             now = [int(info.get("run_cnt", 0)), int(info.get("run_time_ns", 0))]
             if now[0] > before[0]:
                 self.last = time.monotonic()
-                self.first = self.first or self.last
+                if not self.first:
+                    self.first = self.last
+                    self.look_for_mapped()
                 self.programs[fd] = now
 
     def wait(self, closely=True, stop_after=None):
@@ -90,7 +102,7 @@ class Run:
         self.cpu = self.peak = self.maps = self.first = self.finish = self.page = self.bpf_ns = None
 
     def take(self, watch):
-        self.cpu, self.peak, self.maps = watch.cpu, watch.peak, watch.maps
+        self.cpu, self.peak, self.maps = watch.cpu, watch.peak, watch.maps - watch.mapped
         if watch.programs:
             self.bpf_ns = watch.bpf_ns()
         if watch.first:
