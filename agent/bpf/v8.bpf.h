@@ -48,6 +48,17 @@ static __always_inline struct v8_state *v8_state(void)
     return bpf_map_lookup_elem(&v8_states, &zero);
 }
 
+/* src/codegen/x64/register-x64.h: what the interpreter's registers are. */
+static __always_inline struct v8_registers v8_registers_of(const struct scratch *s)
+{
+#ifdef __TARGET_ARCH_x86
+    return (struct v8_registers){ .bytecode = s->regs.r12, .offset = s->regs.r9 };
+#else
+    (void)s;
+    return (struct v8_registers){ 0 };
+#endif
+}
+
 /* Looks at one native frame; 0: go on. A global function, as unwind_one() is. */
 __attribute__((noinline)) int v8_one(void)
 {
@@ -56,6 +67,7 @@ __attribute__((noinline)) int v8_one(void)
     struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
     const struct unwind_frames *f = bpf_map_lookup_elem(&unwind_frames, &zero);
     struct runtime_frame frame = { 0 };
+    struct v8_registers regs = { 0 };
 
     if (!v || !s || !f || s->record.n_runtime >= RECORD_RUNTIME_MAX)
         return 1;
@@ -66,7 +78,9 @@ __attribute__((noinline)) int v8_one(void)
     if (native >= s->walk.n || native >= RECORD_USER_MAX)
         return 1;
     v->native = native + 1;
-    if (!f->fps[native] || !v8_step(&v->layout, f->fps[native], &frame))
+    if (native == 0)
+        regs = v8_registers_of(s);
+    if (!f->fps[native] || !v8_step(&v->layout, f->fps[native], &regs, &frame))
         return 0;
 
     __u64 at = (__u64)s->record.n_kernel + s->record.n_user + 2 * (__u64)s->record.n_runtime;

@@ -28,26 +28,61 @@ static __always_inline bool v8_field(__u64 object, __u16 off, __u64 *ret_value)
     return v8_read(ret_value, sizeof(*ret_value), object - V8_TAG + off);
 }
 
-/* False: the frame runs no JavaScript function. */
-static __always_inline bool v8_step(const struct v8_layout *l, __u64 fp, struct runtime_frame *ret)
+/* What the interpreter holds in registers, if it is what runs; else 0. */
+struct v8_registers {
+    __u64 bytecode, offset;
+};
+
+struct v8_stack_frame {
+    __u64 offset, bytecode, arguments, function, context; /* from V8_FP_OFFSET on */
+};
+
+static __always_inline bool v8_has_type(const struct v8_layout *l, __u64 object, __u16 first,
+                                        __u16 last)
 {
-    struct {
-        __u64 function, context;
-    } frame;
-    __u64 map = 0, shared = 0, name = 0, script = 0;
+    __u64 map = 0;
     __u16 type = 0;
 
-    if (!v8_read(&frame, sizeof(frame), fp + V8_FP_FUNCTION) || !v8_is_object(frame.context) ||
-        !v8_is_object(frame.function) || !v8_field(frame.function, 0, &map) || !v8_is_object(map) ||
-        !v8_read(&type, sizeof(type), map - V8_TAG + l->map_type) || type < l->first_function ||
-        type > l->last_function)
+    return v8_is_object(object) && v8_field(object, 0, &map) && v8_is_object(map) &&
+           v8_read(&type, sizeof(type), map - V8_TAG + l->map_type) && type >= first &&
+           type <= last;
+}
+
+/* Where in its bytecode a frame is, if the interpreter runs it. The interpreter writes down where
+ * it is when it calls; until then a register alone says it. */
+static __always_inline __u32 v8_at(const struct v8_layout *l, const struct v8_stack_frame *frame,
+                                   const struct v8_registers *regs)
+{
+    __u64 begin = (__u64)l->bytecode_data - V8_TAG, offset = frame->offset >> 32, length = 0;
+
+    if (l->bytecode_data == 0 || (__u32)frame->offset != 0 ||
+        !v8_has_type(l, frame->bytecode, l->bytecode_type, l->bytecode_type) ||
+        !v8_field(frame->bytecode, V8_ARRAY_LENGTH, &length))
+        return RUNTIME_AT_UNKNOWN;
+    length >>= 32;
+    if (regs->bytecode == frame->bytecode && regs->offset >= begin && regs->offset - begin < length)
+        offset = regs->offset;
+    if (offset < begin || offset - begin >= length || offset - begin >= RUNTIME_AT_UNKNOWN)
+        return RUNTIME_AT_UNKNOWN;
+    return (__u32)(offset - begin);
+}
+
+/* False: the frame runs no JavaScript function. */
+static __always_inline bool v8_step(const struct v8_layout *l, __u64 fp,
+                                    const struct v8_registers *regs, struct runtime_frame *ret)
+{
+    struct v8_stack_frame frame;
+    __u64 shared = 0, name = 0, script = 0;
+
+    if (!v8_read(&frame, sizeof(frame), fp + V8_FP_OFFSET) || !v8_is_object(frame.context) ||
+        !v8_has_type(l, frame.function, l->first_function, l->last_function))
         return false;
     if (!v8_field(frame.function, l->function_shared, &shared) || !v8_is_object(shared) ||
         !v8_field(shared, l->shared_name, &name) || !v8_field(shared, l->shared_script, &script))
         return false;
     *ret = (struct runtime_frame){
         .object = shared | (__u64)RUNTIME_V8 << RUNTIME_OBJECT_BITS,
-        .at = RUNTIME_AT_ENTRY | RUNTIME_AT_UNKNOWN,
+        .at = RUNTIME_AT_ENTRY | v8_at(l, &frame, regs),
         .check = v8_check(name, script),
     };
     return true;

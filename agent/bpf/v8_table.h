@@ -18,7 +18,7 @@ struct v8_layout {
     __u16 first_function, last_function; /* instance types of functions */
     __u16 function_shared;               /* a JSFunction's SharedFunctionInfo */
     __u16 shared_name, shared_script;
-    __u16 pad[2];
+    __u16 bytecode_type, bytecode_data; /* of arrays of bytecode; 0: not known */
 };
 
 /* One process that runs V8. */
@@ -28,8 +28,12 @@ struct v8_space {
 };
 
 /* Where a frame keeps what, from its frame pointer: a context or, of code that is no function's, a
- * marker; and the function. */
-enum { V8_FP_FUNCTION = -16, V8_FP_CONTEXT = -8 };
+ * marker; and the function. The interpreter also keeps its bytecode, and where in it a call began,
+ * as a small integer that counts from the tagged pointer on. (In between: the arguments' number.)
+ */
+enum { V8_FP_OFFSET = -40, V8_FP_BYTECODE = -32, V8_FP_FUNCTION = -16, V8_FP_CONTEXT = -8 };
+
+enum { V8_ARRAY_LENGTH = 8 }; /* of an array: a small integer */
 
 /* The same sum in the kernel and, over what is read later, in user space. */
 static inline __u32 v8_check(__u64 name, __u64 script)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* v8: Node.js and other programs with V8. A function is shown with the line where it begins. */
+/* v8: Node.js and other programs with V8. A function is shown with the line that it runs; where
+ * that is not known, with the one where it begins. */
 #include "agent/bpf/v8_table.h"
 #include "agent/hash.h"
 #include "agent/runtimes/runtime.h"
@@ -11,7 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCRIPTS_MAX = 1024 };
+/* KEPT_MAX: bytes of lines and of tables, of a process; past it functions have no lines. */
+enum { SCRIPTS_MAX = 1024, KEPT_MAX = 32 << 20 };
+
+/* Of a call's @at: it is a place in the script, and not in the bytecode. */
+enum { AT_PLACE = 1u << 31 };
 
 struct script {
     uint64_t source;
@@ -22,11 +27,13 @@ struct script {
 struct v8_process {
     struct v8_image image;
     struct script *scripts; /* owned; by source */
+    size_t kept;
 };
 
 struct v8_named {
     struct v8_function function;
-    int line;
+    struct v8_lines lines; /* its own */
+    bool has_lines;
 };
 
 static bool read_image(int fd, const struct elf_image *elf, void *ret_image)
@@ -77,9 +84,10 @@ static const struct v8_lines *lines_of(pid_t pid, struct v8_process *process, ui
     HASH_FIND(hh, process->scripts, &source, sizeof(source), script);
     if (script)
         return &script->lines;
-    if (HASH_COUNT(process->scripts) >= SCRIPTS_MAX ||
+    if (HASH_COUNT(process->scripts) >= SCRIPTS_MAX || process->kept >= KEPT_MAX ||
         !v8_lines_read(pid, &process->image, source, &lines))
         return NULL;
+    process->kept += lines.n * sizeof(*lines.ends);
     script = mem_zalloc(sizeof(*script));
     script->source = source;
     script->lines = lines;
@@ -100,13 +108,20 @@ static bool read_function(pid_t pid, void *data, uint64_t object, uint32_t check
     const struct v8_lines *lines =
         f->start < 0 || f->source == 0 ? NULL : lines_of(pid, process, f->source);
 
-    named->line = lines ? v8_lines_at(lines, f->start) : 0;
+    named->has_lines = lines && f->end >= f->start && process->kept < KEPT_MAX;
+    if (named->has_lines) {
+        v8_lines_cut(lines, f->start, f->end, &named->lines);
+        process->kept += f->n_positions + named->lines.n * sizeof(*lines->ends);
+    }
     return true;
 }
 
 static void release_function(void *function)
 {
-    v8_function_release(&((struct v8_named *)function)->function);
+    struct v8_named *named = function;
+
+    v8_function_release(&named->function);
+    free(named->lines.ends);
 }
 
 /* V8's own functions have neither name nor script; the built-in code that runs them does. */
@@ -117,10 +132,25 @@ static bool is_shown(const void *data)
     return *f->name || *f->file;
 }
 
+/* Where in the script it is; a place outside the function is none of its own. */
+static int64_t place_of(const struct v8_function *f, uint32_t at)
+{
+    struct v8_position position = { -1, -1 };
+
+    if (at & AT_PLACE)
+        position.place = (int32_t)(at & ~(uint32_t)AT_PLACE);
+    else if (at == RUNTIME_AT_UNKNOWN ||
+             !v8_positions_find(f->positions, f->n_positions, at, &position))
+        return f->start;
+    return position.place >= f->start && position.place <= f->end ? position.place : f->start;
+}
+
 static uint32_t line(const void *function, uint32_t at)
 {
-    (void)at;
-    return (uint32_t)((const struct v8_named *)function)->line;
+    const struct v8_named *named = function;
+
+    return named->has_lines ? (uint32_t)v8_lines_at(&named->lines, place_of(&named->function, at))
+                            : 0;
 }
 
 /* "node:internal/timers" as it is; of a path what tells the file from others. */

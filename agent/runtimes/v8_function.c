@@ -1,39 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/runtimes/v8_function.h"
 
-#include "agent/runtimes/target_memory.h"
+#include "agent/runtimes/v8_object.h"
 #include "agent/runtimes/v8_string.h"
 #include "lib/mem.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAG = 1, TAG_MASK = 3, WORD = 8 };
-
-static bool is_object(uint64_t word)
-{
-    return (word & TAG_MASK) == TAG;
-}
-
-/* A small integer lies in the upper half of its word. */
-static bool is_small(uint64_t word)
-{
-    return (uint32_t)word == 0;
-}
-
-static bool field(pid_t pid, uint64_t object, uint16_t off, uint64_t *ret_value)
-{
-    return is_object(object) && target_memory_u64(pid, object - TAG + off, ret_value);
-}
-
-static bool has_type(pid_t pid, const struct v8_image *v8, uint64_t object, uint16_t type)
-{
-    uint64_t map;
-    uint16_t is;
-
-    return field(pid, object, 0, &map) && is_object(map) &&
-           target_memory_read(pid, map - TAG + v8->walk.map_type, &is, sizeof(is)) && is == type;
-}
+/* What runs a function is its bytecode, or an object that has it among its first words. */
+enum { SHARED_CODE_WORDS = 4 };
 
 /*
  * A ScopeInfo (src/objects/scope-info.tq) begins with flags and two counts, of parameters and of
@@ -52,8 +28,8 @@ struct scope {
 static void read_scope(pid_t pid, uint64_t scope_info, struct scope *ret)
 {
     ret->n = SCOPE_WORDS;
-    while (ret->n > SCOPE_REST && !target_memory_read(pid, scope_info - TAG + WORD, ret->words,
-                                                      ret->n * sizeof(*ret->words)))
+    while (ret->n > SCOPE_REST && !target_memory_read(pid, scope_info - V8_OBJECT_TAG + V8_WORD,
+                                                      ret->words, ret->n * sizeof(*ret->words)))
         ret->n /= 2;
     if (ret->n <= SCOPE_REST)
         ret->n = 0;
@@ -61,8 +37,14 @@ static void read_scope(pid_t pid, uint64_t scope_info, struct scope *ret)
 
 static bool is_range(const struct scope *s, size_t at)
 {
-    return at + 1 < s->n && is_small(s->words[at]) && is_small(s->words[at + 1]) &&
+    return at + 1 < s->n && v8_small_is(s->words[at]) && v8_small_is(s->words[at + 1]) &&
            s->words[at] < s->words[at + 1];
+}
+
+static void set_range(struct v8_function *f, const struct scope *s, size_t at)
+{
+    f->start = (int64_t)(s->words[at] >> 32);
+    f->end = (int64_t)(s->words[at + 1] >> 32);
 }
 
 static void parse_scope(pid_t pid, const struct v8_image *v8, const struct scope *s,
@@ -74,7 +56,7 @@ static void parse_scope(pid_t pid, const struct v8_image *v8, const struct scope
 
     /* The range in front, as newer versions have it: there a string or a table would be. */
     if (is_range(s, at)) {
-        f->start = (int64_t)(s->words[at] >> 32);
+        set_range(f, s, at);
         at += 2;
     }
     at += locals < LOCALS_INLINE_MAX ? 2 * locals : 1 + locals;
@@ -86,34 +68,81 @@ static void parse_scope(pid_t pid, const struct v8_image *v8, const struct scope
                 f->name = NULL;
             }
         } else if (f->start < 0 && is_range(s, at) && !is_range(s, at + 1)) {
-            f->start = (int64_t)(s->words[at] >> 32);
+            set_range(f, s, at);
         }
     }
+}
+
+uint64_t v8_shared_bytecode(pid_t pid, const struct v8_image *v8, uint64_t shared)
+{
+    uint64_t code, words[SHARED_CODE_WORDS], inner;
+
+    if (!v8_object_field(pid, shared, v8->shared_code, &code) || !v8_object_is(code))
+        return 0;
+    if (v8_object_has_type(pid, v8, code, v8->walk.bytecode_type))
+        return code;
+    if (!target_memory_read(pid, code - V8_OBJECT_TAG + V8_WORD, words, sizeof(words)))
+        return 0;
+    for (size_t i = 0; i < SHARED_CODE_WORDS; i++) {
+        if (v8_object_has_type(pid, v8, words[i], v8->walk.bytecode_type))
+            return words[i];
+    }
+    for (size_t i = 0; i < SHARED_CODE_WORDS; i++) { /* the one that debuggers changed */
+        if (v8_object_field(pid, words[i], V8_WORD, &inner) &&
+            v8_object_has_type(pid, v8, inner, v8->walk.bytecode_type))
+            return inner;
+    }
+    return 0;
+}
+
+/* The table of the function's bytecode; without it only its first line is known. */
+static void read_positions(pid_t pid, const struct v8_image *v8, uint64_t shared,
+                           struct v8_function *f)
+{
+    uint64_t bytecode = v8->walk.bytecode_data ? v8_shared_bytecode(pid, v8, shared) : 0, table;
+
+    if (bytecode && v8_object_field(pid, bytecode, v8->bytecode_positions, &table))
+        f->positions = v8_object_bytes(pid, v8, table, V8_POSITIONS_MAX, &f->n_positions);
+}
+
+bool v8_function_check(pid_t pid, const struct v8_image *v8, uint64_t shared, uint32_t *ret_check)
+{
+    uint64_t name, script;
+
+    if (!v8_object_has_type(pid, v8, shared, v8->shared_type) ||
+        !v8_object_field(pid, shared, v8->walk.shared_name, &name) ||
+        !v8_object_field(pid, shared, v8->walk.shared_script, &script))
+        return false;
+    *ret_check = v8_check(name, script);
+    return true;
 }
 
 bool v8_function_read(pid_t pid, const struct v8_image *v8, uint64_t shared, uint32_t check,
                       struct v8_function *ret_function)
 {
-    struct v8_function f = { .start = -1 };
+    struct v8_function f = { .start = -1, .end = -1 };
     uint64_t name = 0, script = 0, file;
     struct scope scope;
 
-    if (!has_type(pid, v8, shared, v8->shared_type) ||
-        !field(pid, shared, v8->walk.shared_name, &name) ||
-        !field(pid, shared, v8->walk.shared_script, &script) || v8_check(name, script) != check)
+    if (!v8_object_has_type(pid, v8, shared, v8->shared_type) ||
+        !v8_object_field(pid, shared, v8->walk.shared_name, &name) ||
+        !v8_object_field(pid, shared, v8->walk.shared_script, &script) ||
+        v8_check(name, script) != check)
         return false;
-    if (has_type(pid, v8, name, v8->scope_info_type)) {
+    if (v8_object_has_type(pid, v8, name, v8->scope_info_type)) {
         read_scope(pid, name, &scope);
         parse_scope(pid, v8, &scope, &f);
-    } else if (is_object(name)) {
+    } else if (v8_object_is(name)) {
         f.name = v8_string_read(pid, v8, name, V8_NAME_MAX);
     }
-    if (has_type(pid, v8, script, v8->script_type)) {
-        if (field(pid, script, v8->script_name, &file))
+    if (v8_object_has_type(pid, v8, script, v8->script_type)) {
+        if (v8_object_field(pid, script, v8->script_name, &file))
             f.file = v8_string_read(pid, v8, file, V8_FILE_MAX);
-        if (!field(pid, script, v8->script_source, &f.source))
+        if (!v8_object_field(pid, script, v8->script_source, &f.source))
             f.source = 0;
     }
+    if (f.start >= 0)
+        read_positions(pid, v8, shared, &f);
     if (!f.name)
         f.name = mem_strdup("");
     if (!f.file)
@@ -126,6 +155,7 @@ void v8_function_release(struct v8_function *function)
 {
     free(function->name);
     free(function->file);
+    free(function->positions);
     *function = (struct v8_function){ 0 };
 }
 
@@ -162,19 +192,34 @@ bool v8_lines_read(pid_t pid, const struct v8_image *v8, uint64_t source, struct
     return true;
 }
 
-int v8_lines_at(const struct v8_lines *lines, int64_t start)
+static size_t ends_before(const struct v8_lines *lines, int64_t place)
 {
     size_t low = 0, high = lines->n;
 
-    if (start < 0 || start >= V8_SOURCE_MAX)
-        return 0;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (lines->ends[middle] < start)
+        if (lines->ends[middle] < place)
             low = middle + 1;
         else
             high = middle;
     }
-    return (int)low + 1;
+    return low;
+}
+
+int v8_lines_at(const struct v8_lines *lines, int64_t place)
+{
+    if (place < 0 || place >= V8_SOURCE_MAX)
+        return 0;
+    return (int)(lines->before + ends_before(lines, place)) + 1;
+}
+
+void v8_lines_cut(const struct v8_lines *lines, int64_t start, int64_t end, struct v8_lines *ret)
+{
+    size_t from = ends_before(lines, start), to = ends_before(lines, end);
+
+    *ret = (struct v8_lines){ .before = lines->before + from, .n = to > from ? to - from : 0 };
+    ret->ends = mem_array(ret->n, sizeof(*ret->ends));
+    for (size_t i = 0; i < ret->n; i++)
+        ret->ends[i] = lines->ends[from + i];
 }

@@ -12,7 +12,7 @@ enum {
     PIECE = 1024,
     STRINGS_PIECE = 64 * 1024,
     NAME_MAX_BYTES = 128,
-    WANTED_MAX = 32,
+    WANTED_MAX = 64,
     HITS_MAX = 4
 };
 

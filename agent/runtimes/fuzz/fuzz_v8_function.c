@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* v8_step, v8_function, v8_string: over a target's memory of any content. The first word is where a
- * frame pointer leads to. */
+/* v8_step, v8_function, v8_string: over a target's memory of any content. It begins with a frame's
+ * function and context; what the frame has in front of them are the last words. */
 #include "agent/runtimes/v8_function.h"
 
 #include "agent/runtimes/fuzz/target_words.h"
@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static uint64_t words[TARGET_WORDS];
+enum { FRAME_HEAD = 3 };
+
+static uint64_t memory[FRAME_HEAD + TARGET_WORDS], *const words = memory + FRAME_HEAD;
 
 #ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
@@ -18,11 +20,11 @@ static uint64_t words[TARGET_WORDS];
 
 static bool v8_read(void *to, __u32 size, __u64 addr)
 {
-    uint64_t base = (uint64_t)(uintptr_t)words;
+    uint64_t base = (uint64_t)(uintptr_t)memory;
 
-    if (addr < base || addr > base + sizeof(words) - size)
+    if (addr < base || addr > base + sizeof(memory) - size)
         return false;
-    memcpy(to, (const char *)words + (addr - base), size);
+    memcpy(to, (const char *)memory + (addr - base), size);
     return true;
 }
 
@@ -37,7 +39,9 @@ static const struct v8_image image = {
               .last_function = 2081,
               .function_shared = 32,
               .shared_name = 24,
-              .shared_script = 40 },
+              .shared_script = 40,
+              .bytecode_type = 186,
+              .bytecode_data = 64 },
     .shared_type = 282,
     .script_type = 167,
     .scope_info_type = 280,
@@ -51,6 +55,11 @@ static const struct v8_image image = {
     .thin_actual = 16,
     .sliced_parent = 16,
     .sliced_offset = 24,
+    .shared_code = 8,
+    .bytecode_positions = 24,
+    .code_type = 187,
+    .bytes_type = 196,
+    .plain_bytes_type = 217,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -58,14 +67,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint64_t base = target_words_make(data, size, words);
+    struct v8_registers regs = { words[TARGET_WORDS - 4], words[TARGET_WORDS - 5] };
+    struct v8_position position = { -1, -1 };
     struct runtime_frame frame;
     struct v8_function function;
     struct v8_lines lines;
 
-    if (!v8_step(&image.walk, base + 2 * sizeof(*words), &frame) ||
+    memcpy(memory, words + TARGET_WORDS - FRAME_HEAD, FRAME_HEAD * sizeof(*memory));
+    if (!v8_step(&image.walk, base + 2 * sizeof(*words), &regs, &frame) ||
         !v8_function_read(getpid(), &image, runtime_frame_object(&frame), frame.check, &function))
         return 0;
     if (!function.name || !function.file || strlen(function.name) > (size_t)V8_NAME_MAX * UTF8_MAX)
+        abort();
+    if (v8_positions_find(function.positions, function.n_positions, frame.at & RUNTIME_AT_UNKNOWN,
+                          &position) &&
+        (position.place < -1 || position.inlined < -1))
         abort();
     if (function.source && v8_lines_read(getpid(), &image, function.source, &lines)) {
         if (v8_lines_at(&lines, function.start) > V8_SOURCE_MAX)
