@@ -454,7 +454,7 @@ static __always_inline __u8 hotspot_step(struct unwind_walk *w, const struct hot
 {
     if (!hotspot_look(space, w->pc - !w->is_exact, k))
         return unwind_by_frame_pointer(w, 0);
-    *ret_frame = hotspot_frame(HOTSPOT_BLOB, k->blob, w->pc - k->begin,
+    *ret_frame = hotspot_frame(HOTSPOT_BLOB, k->blob, w->pc - k->blob,
                                (__u32)hotspot_u64(k, space->offsets.blob_name));
     if (k->name == HOTSPOT_NAME_INTERPRETER)
         return hotspot_interpreted(w, space, k, ret_frame);

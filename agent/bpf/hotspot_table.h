@@ -20,10 +20,10 @@ enum {
 /* What the object of a runtime_frame is; bits above its address. */
 enum { HOTSPOT_OBJECT_SHIFT = 54 };
 enum hotspot_object {
-    HOTSPOT_BLOB,    /* a CodeBlob that is none of a method; at: pc from where its code begins;
-                        check: the lower half of its name's address */
-    HOTSPOT_METHOD,  /* a Method that is interpreted; at: the index of the bytecode; check:
-                        hotspot_check() of its ConstMethod's address */
+    HOTSPOT_BLOB,   /* a CodeBlob that is none of a method; at: pc from there; check: the lower half
+                       of its name's address */
+    HOTSPOT_METHOD, /* a Method that is interpreted; at: the index of the bytecode; check:
+                       hotspot_check() of its ConstMethod's address */
     HOTSPOT_NMETHOD, /* compiled; at: pc from where its code begins; check: its compile id */
 };
 

@@ -39,6 +39,8 @@ enum {
     X(GO, "go")                                                                                    \
     X(JIT, "jit") /* named by a perf map */                                                        \
     X(INTERPRETED, "interpreted")                                                                  \
+    X(BASELINE, "baseline")   /* compiled at run time, quickly: Java's C1 */                       \
+    X(OPTIMISED, "optimised") /* the same, slowly: Java's C2 */                                    \
     X(INLINED, "inlined")                                                                          \
     X(UNKNOWN, "unknown") /* [module+0x1234] */                                                    \
     X(NOTE, "note")       /* [truncated], [pruned] */

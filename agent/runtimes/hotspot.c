@@ -3,23 +3,32 @@
 #include "agent/bpf/hotspot_table.h"
 #include "agent/runtimes/hotspot_image.h"
 #include "agent/runtimes/hotspot_layout.h"
+#include "agent/runtimes/hotspot_method.h"
+#include "agent/runtimes/hotspot_scopes.h"
 #include "agent/runtimes/runtime.h"
 #include "agent/runtimes/target_memory.h"
 #include "lib/mem.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { BLOB_NAME_MAX = 64, FRAME_BCP = -64, FRAME_BCP_8 = -56, MIRROR_SINCE = 9 };
 
+/* Lines of code that is none of a method. */
+enum { BLOB_ANY, BLOB_CALL_STUB };
+
 struct hotspot_process {
     struct hotspot_layout layout;
+    bool has_layout;
 };
 
 struct hotspot_function {
     enum hotspot_object what;
-    char *blob; /* owned; the name of code that is none of a method */
+    struct hotspot_method method;
+    char *blob;         /* owned; the name of code that is none of a method */
+    uint64_t call_stub; /* where in it a method returns to that native code called */
 };
 
 static uint64_t tag_of(enum hotspot_object what)
@@ -32,10 +41,12 @@ static bool read_image(int fd, const struct elf_image *elf, void *ret_image)
     return hotspot_image_read(fd, elf, ret_image);
 }
 
-static void version(const void *data, char *text, size_t size)
+static void version(const void *image, const void *process, char *text, size_t size)
 {
-    (void)data;
-    (void)snprintf(text, size, "java");
+    const char *known = ((const struct hotspot_process *)process)->layout.version;
+
+    (void)image;
+    (void)snprintf(text, size, "%s", *known ? known : "java");
 }
 
 static uint16_t field(uint16_t off)
@@ -77,7 +88,7 @@ static const char *fill_space(pid_t pid, const struct hotspot_layout *layout,
     size_t n = hotspot_heaps_read(pid, layout, ret_space->heaps, &segment_shift);
 
     if (n == 0)
-        return HOTSPOT_NOT_YET;
+        return runtime_not_yet;
     ret_space->low = UINT64_MAX;
     for (size_t i = 0; i < n; i++) {
         if (heaps[i].low < ret_space->low)
@@ -94,10 +105,16 @@ static const char *meet(pid_t pid, const struct process_image *run, const void *
 {
     struct hotspot_process *process = ret_process;
     struct hotspot_space *space = ret_space;
-    const char *why = hotspot_layout_read(pid, image, bias, &process->layout);
 
     space->image = *run;
-    return why ? why : fill_space(pid, &process->layout, space);
+    if (!process->has_layout) {
+        const char *why = hotspot_layout_read(pid, image, bias, &process->layout);
+
+        if (why)
+            return why == HOTSPOT_NOT_YET ? runtime_not_yet : why;
+        process->has_layout = true;
+    }
+    return fill_space(pid, &process->layout, space);
 }
 
 static char *blob_name(pid_t pid, const struct hotspot_layout *layout, uint64_t blob,
@@ -120,29 +137,83 @@ static bool read_function(pid_t pid, void *data, uint64_t object, uint32_t check
     uint64_t addr = object & (tag_of(1) - 1);
 
     f->what = (enum hotspot_object)(object >> HOTSPOT_OBJECT_SHIFT);
-    if (f->what == HOTSPOT_BLOB)
-        f->blob = blob_name(pid, &process->layout, addr, check);
+    if (f->what == HOTSPOT_METHOD)
+        return hotspot_method_read(pid, &process->layout, addr, check, &f->method);
+    if (f->what != HOTSPOT_BLOB)
+        return false;
+    f->blob = blob_name(pid, &process->layout, addr, check);
+    f->call_stub = process->layout.call_stub_return - addr;
     return f->blob != NULL;
+}
+
+static enum runtime_way way_of(const struct hotspot_scopes *scopes, size_t i)
+{
+    if (i + 1 < scopes->n || !scopes->is_whole)
+        return RUNTIME_WAY_INLINED;
+    if (scopes->level == 0)
+        return RUNTIME_WAY_NATIVE;
+    return scopes->level <= HOTSPOT_LEVEL_C1_MAX ? RUNTIME_WAY_BASELINE : RUNTIME_WAY_OPTIMISED;
+}
+
+static size_t compiled_calls(pid_t pid, const struct hotspot_layout *layout, uint64_t nmethod,
+                             const struct runtime_frame *frame, struct runtime_call *ret_calls)
+{
+    struct hotspot_scopes scopes;
+
+    static_assert((int)HOTSPOT_SCOPES_MAX <= (int)RUNTIME_CALLS_MAX, "a place runs no more");
+    if (!hotspot_scopes_read(pid, layout, nmethod, frame->check, frame->at & RUNTIME_AT_UNKNOWN,
+                             &scopes))
+        return 0;
+    for (size_t i = 0; i < scopes.n; i++)
+        ret_calls[i] = (struct runtime_call){ scopes.scopes[i].method | tag_of(HOTSPOT_METHOD),
+                                              scopes.scopes[i].check, scopes.scopes[i].bci,
+                                              way_of(&scopes, i) };
+    return scopes.n;
+}
+
+static size_t calls(pid_t pid, void *data, const struct runtime_frame *frame, uint64_t pc,
+                    struct runtime_call ret_calls[RUNTIME_CALLS_MAX])
+{
+    const struct hotspot_process *process = data;
+    uint64_t object = runtime_frame_object(frame);
+    enum hotspot_object what = (enum hotspot_object)(object >> HOTSPOT_OBJECT_SHIFT);
+
+    (void)pc;
+    if (what == HOTSPOT_NMETHOD)
+        return compiled_calls(pid, &process->layout, object & (tag_of(1) - 1), frame, ret_calls);
+    if (what != HOTSPOT_BLOB)
+        return 0;
+    *ret_calls = (struct runtime_call){ object, frame->check, frame->at & RUNTIME_AT_UNKNOWN,
+                                        RUNTIME_WAY_NATIVE };
+    return 1;
 }
 
 static void release_function(void *data)
 {
     struct hotspot_function *f = data;
 
+    hotspot_method_release(&f->method);
     free(f->blob);
 }
 
 static uint32_t line(const void *data, uint32_t at)
 {
-    (void)data;
-    (void)at;
-    return 0;
+    const struct hotspot_function *f = data;
+
+    if (f->what == HOTSPOT_BLOB)
+        return at == f->call_stub ? BLOB_CALL_STUB : BLOB_ANY;
+    return hotspot_method_line(&f->method, at);
 }
 
 static char *name(const void *data, uint32_t line)
 {
-    (void)line;
-    return mem_printf("[%s]", ((const struct hotspot_function *)data)->blob);
+    const struct hotspot_function *f = data;
+
+    if (f->what == HOTSPOT_BLOB)
+        return line == BLOB_CALL_STUB ? mem_strdup("call_stub") : mem_printf("[%s]", f->blob);
+    if (line == 0)
+        return mem_strdup(f->method.name);
+    return mem_printf("%s:%u", f->method.name, line);
 }
 
 const struct runtime_kind runtime_hotspot = {
@@ -156,6 +227,7 @@ const struct runtime_kind runtime_hotspot = {
     .meet = meet,
     .read_function = read_function,
     .release_function = release_function,
+    .calls = calls,
     .line = line,
     .name = name,
 };

@@ -26,8 +26,9 @@ static bool read_image(int fd, const struct elf_image *elf, void *ret_image)
     return python_image_read(fd, elf, ret_image);
 }
 
-static void version(const void *image, char *text, size_t size)
+static void version(const void *image, const void *process, char *text, size_t size)
 {
+    (void)process;
     (void)snprintf(text, size, "python 3.%d", ((const struct python_image *)image)->minor);
 }
 

@@ -17,7 +17,16 @@
 #include <sys/types.h>
 
 /* How a function runs. */
-enum runtime_way { RUNTIME_WAY_FUNCTION, RUNTIME_WAY_INLINED };
+enum runtime_way {
+    RUNTIME_WAY_FUNCTION, /* interpreted, or not known */
+    RUNTIME_WAY_INLINED,
+    RUNTIME_WAY_BASELINE,  /* compiled, quickly */
+    RUNTIME_WAY_OPTIMISED, /* compiled, slowly */
+    RUNTIME_WAY_NATIVE,    /* it is no code of the language */
+};
+
+/* A reason not to walk a process: the language begins to run there, it is worth another try. */
+extern const char runtime_not_yet[];
 
 enum { RUNTIME_CALLS_MAX = 32 }; /* functions that one frame runs; the innermost ones are kept */
 
@@ -42,16 +51,16 @@ struct runtime_kind {
      * it makes none. */
     const char *jit_name;
 
-    /* "python 3.11" */
-    void (*version)(const void *image, char *text, size_t size);
+    /* "python 3.11"; after meet(). */
+    void (*version)(const void *image, const void *process, char *text, size_t size);
 
     /* Does this part of the image run code of the language? NULL: the kernel side always knows
      * which native frames do. */
     bool (*is_loop)(const void *image, uint64_t vaddr);
 
     /* A process that runs it, and as what the kernel knows it; @bias: what makes a vaddr of the
-     * image a runtime address. Fills *ret_process and *ret_space, both zeroed before. NULL, or why
-     * it cannot be walked. */
+     * image a runtime address. Fills *ret_process and *ret_space, both zeroed before, or as they
+     * were left when it was not to be walked yet. NULL, or why it cannot be walked. */
     const char *(*meet)(pid_t pid, const struct process_image *run, const void *image,
                         uint64_t bias, void *ret_process, void *ret_space);
     void (*release_process)(void *process); /* or NULL */

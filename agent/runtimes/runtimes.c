@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 4096, VERSIONS_MAX = 8, VERSION_SIZE = 64, SPACE_SIZE_MAX = 256 };
+enum { PAGE = 4096, VERSIONS_MAX = 8, VERSION_SIZE = 64, SPACE_SIZE_MAX = 256, TRIES_MAX = 500 };
+
+const char runtime_not_yet[] = "not seen to run";
 
 static const struct runtime_kind *const kinds[RUNTIME_COUNT] = {
     [RUNTIME_PYTHON] = &runtime_python,
@@ -34,6 +36,10 @@ struct process {
     pid_t pid;
     void *data; /* owned; NULL: it cannot be walked */
     unsigned char space[SPACE_SIZE_MAX];
+    struct process_image run;
+    const void *image; /* borrowed; of the language */
+    uint64_t bias;
+    uint32_t n_tries; /* 0: it is known whether it can be walked */
     UT_hash_handle hh;
 };
 
@@ -82,6 +88,7 @@ struct runtimes {
     struct chain *chains; /* owned; by key */
     char versions[VERSIONS_MAX][VERSION_SIZE];
     size_t n_versions;
+    uint32_t n_starting; /* processes that are not walked yet */
 };
 
 struct runtimes *runtimes_new(struct images *images)
@@ -144,7 +151,8 @@ static void tell_kernel(const struct runtimes *r, const struct process *process)
 {
     int map = r->spaces[process->key.runtime];
 
-    if (map >= 0 && process->data) /* when it fails, native frames are all there is */
+    if (map >= 0 && process->data &&
+        process->n_tries == 0) /* when it fails, native frames are all there is */
         (void)bpf_map_update_elem(map, &process->pid, process->space, BPF_ANY);
 }
 
@@ -219,26 +227,46 @@ static struct process *find_process(const struct runtimes *r, const struct proce
     return process;
 }
 
-/* A process that runs a language, met for the first time. */
-static void meet(struct runtimes *r, struct process *process, const struct process_image *run,
-                 const void *image, uint64_t bias)
+static void try_to_meet(struct runtimes *r, struct process *process)
 {
     const struct runtime_kind *kind = kinds[process->key.runtime];
+    const char *why = kind->meet(process->pid, &process->run, process->image, process->bias,
+                                 process->data, process->space);
     char version[VERSION_SIZE];
 
-    assert(kind->space_size <= sizeof(process->space));
-    process->data = mem_zalloc(kind->process_size);
-
-    const char *why = kind->meet(process->pid, run, image, bias, process->data, process->space);
-
+    if (why == runtime_not_yet && process->n_tries++ < TRIES_MAX) {
+        r->n_starting += process->n_tries == 1;
+        return;
+    }
+    r->n_starting -= process->n_tries > 0;
+    process->n_tries = 0;
+    kind->version(process->image, process->data, version, sizeof(version));
+    note_version(r, version, why);
     if (why) {
         free(process->data);
         process->data = NULL;
     }
-    kind->version(image, version, sizeof(version));
-    note_version(r, version, why);
-    HASH_ADD(hh, r->processes, key, sizeof(process->key), process);
     tell_kernel(r, process);
+}
+
+/* A process that runs a language, met for the first time. */
+static void meet(struct runtimes *r, struct process *process)
+{
+    const struct runtime_kind *kind = kinds[process->key.runtime];
+
+    assert(kind->space_size <= sizeof(process->space));
+    process->data = mem_zalloc(kind->process_size);
+    HASH_ADD(hh, r->processes, key, sizeof(process->key), process);
+    try_to_meet(r, process);
+}
+
+bool runtimes_work(struct runtimes *r)
+{
+    for (struct process *p = r->processes; p && r->n_starting > 0; p = p->hh.next) {
+        if (p->n_tries > 0)
+            try_to_meet(r, p);
+    }
+    return r->n_starting > 0;
 }
 
 static struct process_key key_of(uint64_t number, uint32_t runtime)
@@ -266,7 +294,10 @@ void runtimes_look(struct runtimes *r, pid_t pid, uint64_t number, const struct 
 
             process->key = key;
             process->pid = pid;
-            meet(r, process, run, looked->image[j], bias);
+            process->run = *run;
+            process->image = looked->image[j];
+            process->bias = bias;
+            meet(r, process);
         }
     }
 }
@@ -281,6 +312,7 @@ void runtimes_forget(struct runtimes *r, uint64_t number)
             continue;
         /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in there */
         HASH_DEL(r->processes, process);
+        r->n_starting -= process->n_tries > 0;
         free_process(process);
     }
 }
@@ -315,7 +347,7 @@ static bool read_function(struct function *function, struct process *process)
     const struct function_sight *sight = &function->key.sight;
     const struct runtime_kind *kind = kinds[sight->runtime];
 
-    if (!process || !process->data)
+    if (!process || !process->data || process->n_tries > 0)
         return false;
     function->data = mem_zalloc(kind->function_size);
     if (kind->read_function(process->pid, process->data, sight->object, sight->check,
@@ -374,7 +406,7 @@ static bool find_calls(struct runtimes *r, const struct chain_key *key,
     const struct process *process = find_process(r, &process_key);
     struct runtime_call calls[RUNTIME_CALLS_MAX];
 
-    if (!process || !process->data)
+    if (!process || !process->data || process->n_tries > 0)
         return false;
 
     size_t n =

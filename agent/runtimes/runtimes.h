@@ -37,6 +37,10 @@ void runtimes_attach(struct runtimes *runtimes, const int spaces[RUNTIME_COUNT])
  * it runs, as running_image() has it; @run: as the kernel knows it. */
 void runtimes_look(struct runtimes *runtimes, pid_t pid, uint64_t number,
                    const struct process_image *run, const struct code *code, size_t n);
+
+/* To be called a few times a second while it says true: a language begins to run somewhere. */
+bool runtimes_work(struct runtimes *runtimes);
+
 void runtimes_forget(struct runtimes *runtimes, uint64_t number); /* it ended */
 
 /* Does this part of an image's file run code of a language, as far as its symbols tell? */

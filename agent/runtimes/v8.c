@@ -41,10 +41,11 @@ static bool read_image(int fd, const struct elf_image *elf, void *ret_image)
     return v8_image_read(fd, elf, ret_image);
 }
 
-static void version(const void *data, char *text, size_t size)
+static void version(const void *data, const void *process, char *text, size_t size)
 {
     const struct v8_image *image = data;
 
+    (void)process;
     (void)snprintf(text, size, "v8 %d.%d", image->major, image->minor);
 }
 

@@ -152,18 +152,28 @@ static void name_jit(const struct process *process, const struct item *items, si
     }
 }
 
+static enum flame_kind kind_of(enum runtime_way way)
+{
+    static const enum flame_kind kinds[] = {
+        [RUNTIME_WAY_FUNCTION] = FLAME_INTERPRETED, [RUNTIME_WAY_INLINED] = FLAME_INLINED,
+        [RUNTIME_WAY_BASELINE] = FLAME_BASELINE,    [RUNTIME_WAY_OPTIMISED] = FLAME_OPTIMISED,
+        [RUNTIME_WAY_NATIVE] = FLAME_NATIVE,
+    };
+
+    return kinds[way];
+}
+
 static void name_runtime(const struct runtimes *runtimes, const struct item *items, size_t n,
                          struct name_chain *chains)
 {
     for (size_t i = 0; i < n; i++) {
-        bool known = true, is_inlined;
-        char *text =
-            runtimes_name(runtimes, items[i].place.owner, (uint32_t)items[i].place.addr, &known);
+        const struct place *place = &items[i].place;
+        bool known = true;
+        char *text = runtimes_name(runtimes, place->owner, (uint32_t)place->addr, &known);
+        enum flame_kind kind = kind_of((enum runtime_way)(place->addr >> PLACE_RUNTIME_WAY_SHIFT));
 
-        is_inlined = items[i].place.addr >> PLACE_RUNTIME_WAY_SHIFT == RUNTIME_WAY_INLINED;
         if (known)
-            name_chain_add(&chains[items[i].number], text,
-                           is_inlined ? FLAME_INLINED : FLAME_INTERPRETED);
+            name_chain_add(&chains[items[i].number], text, kind);
         else
             add_unknown(&chains[items[i].number], text, FLAME_UNKNOWN);
     }
