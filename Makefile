@@ -118,11 +118,12 @@ $(OUT)/operator.a $(OUT)/agent.a:
 
 TEST_BIN := $(patsubst %.c,$(OUT)/%,$(TESTS))
 FUZZ_BIN := $(patsubst %.c,$(OUT)/%,$(FUZZERS))
+RECORDERS := $(OUT)/agent/unwind/tests/record_stack $(OUT)/agent/unwind/tests/record_dump
 define link_test
 	$(call say,LD,$@)
 	$(Q)$(LD_$(1)) $(LDFLAGS_$(PROFILE)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $$(pkg-config --libs $(LIBS_$(1))) $(STATIC_$(1)) -lpthread
 endef
-$(filter $(OUT)/agent/%,$(TEST_BIN) $(FUZZ_BIN)) $(OUT)/agent/unwind/tests/record_stack: $(OUT)/%: $(OUT)/%.o $(OUT)/agent.a
+$(filter $(OUT)/agent/%,$(TEST_BIN) $(FUZZ_BIN)) $(RECORDERS): $(OUT)/%: $(OUT)/%.o $(OUT)/agent.a
 	$(call link_test,agent)
 $(filter-out $(OUT)/agent/%,$(TEST_BIN) $(FUZZ_BIN)): $(OUT)/%: $(OUT)/%.o $(OUT)/operator.a
 	$(call link_test,operator)
@@ -182,8 +183,8 @@ tsan: have-deps ## the tests of all that has threads, under ThreadSanitizer
 	@printf '%s\n' $(THREADED) | xargs -P "$$(nproc)" -I{} sh -c \
 	  '$(no_aslr) {} >{}.log 2>&1 && echo "ok    {}" || { cat {}.log; echo "FAIL  {}"; exit 1; }'
 
-record-stacks: $(OUT)/agent/unwind/tests/record_stack ## make the recorded stacks of agent/unwind/tests/golden anew (elfutils, musl-gcc, go)
-	@agent/unwind/tests/record_stacks $<
+record-stacks: $(RECORDERS) ## make the recorded stacks of agent/unwind/tests anew (elfutils, musl-gcc, go; gcc-aarch64-linux-gnu, qemu-user)
+	@agent/unwind/tests/record_stacks $^ $(ONLY)
 
 arm64-objects: $(call objects,$(SRC_agent) $(ASM_agent))
 arm64: have-deps ## compile the agent and its BPF programs for arm64, without linking them

@@ -44,11 +44,15 @@ static __always_inline bool unwind_is_trampoline(const struct unwind_walk *w)
     return !w->is_exact && unwind_read(w, w->pc, &code) && code == 0xd4000001d2801168ULL;
 }
 
-/* glibc's __startcontext has rows that begin before it, and is found as the end by its x29 of 0. */
+/* Where the function of makecontext() returns to, the first byte of glibc's __startcontext
+ * (sysdeps/unix/sysv/linux/aarch64/setcontext.S): [nop;] mov x0, x19; [cbnz x0]. */
 static __always_inline bool unwind_is_coroutine_start(const struct unwind_walk *w)
 {
-    (void)w;
-    return false;
+    __u64 code;
+
+    return !w->is_exact && unwind_read(w, w->pc, &code) &&
+           (code == 0xaa1303e0d503201fULL ||
+            ((__u32)code == 0xaa1303e0 && (code >> 32 & 0xff00001f) == 0xb5000000));
 }
 
 /* What musl's clone() does once a thread's first function returned (src/thread/aarch64/clone.s):

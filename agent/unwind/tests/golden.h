@@ -4,7 +4,7 @@
  * golden: a recorded walk over a real stack, as text that a test replays. What record_stack writes:
  *
  *   # ...                           a remark
- *   reg NUMBER VALUE                by DWARF's numbers; 16: the program counter, 17: the thread pointer
+ *   reg NUMBER VALUE                by DWARF's numbers; behind them the program counter, the thread pointer
  *   map START END BASE FLAGS        a mapping that the walk met, in order of START
  *   row ADDR CFA REG BP RA FLAGS CFA_OFF DEREF_OFF BP_OFF RA_OFF
  *                                   of the map above it, in order of ADDR: those in force
@@ -17,10 +17,12 @@
 /* clang-format on */
 #pragma once
 
+#include "agent/bpf/unwind_table.h"
+
 enum {
-    GOLDEN_FRAMES_MAX = 40,
+    GOLDEN_FRAMES_MAX = 1024,
     GOLDEN_WORDS_MAX = 4096,
-    GOLDEN_REG_PC = 16,
-    GOLDEN_REG_THREAD = 17,
-    GOLDEN_REGS = 18,
+    GOLDEN_REG_PC = UNWIND_REGS,
+    GOLDEN_REG_THREAD,
+    GOLDEN_REGS,
 };

@@ -526,6 +526,39 @@ static void agrees_with_readelf(void **state)
         agrees(more);
 }
 
+/* The PLT of a small library, as the linker wrote it: what calls the dynamic linker, two entries.
+ */
+static void describes_plts_of_arm64(void **state)
+{
+    static const struct {
+        uint64_t vaddr;
+        struct unwind_rule rule;
+    } cases[] = {
+        { 0x2b0, { 0 } },
+        { 0x2c0, { LEAF } },
+        { 0x2c4, { LEAF, .cfa_off = 16 } },
+        { 0x2dc, { LEAF, .cfa_off = 16 } },
+        { 0x2e0, { LEAF } },
+        { 0x2fc, { LEAF } },
+    };
+    struct unwind_image image = { 0 };
+    struct err e = { 0 };
+    _cleanup_close_ int fd =
+        open("agent/unwind/fuzz/corpus/unwind_image/arm64-shared.so", O_RDONLY | O_CLOEXEC);
+
+    (void)state;
+    assert_int_equal(unwind_image_read(fd, &rules, &image, &e), 0);
+    assert_int_equal(image.range.arch, UNWIND_ARM64);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct unwind_rule *got = rule_at(&image.table, cases[i].vaddr - image.range.start);
+
+        if (memcmp(got, &cases[i].rule, sizeof(*got)) != 0)
+            fail_msg("0x%lx: cfa %u, reg %u, %d, ra %u %d", (unsigned long)cases[i].vaddr, got->cfa,
+                     got->reg, got->cfa_off, got->ra, got->ra_off);
+    }
+    unwind_image_release(&image);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -533,6 +566,7 @@ int main(void)
         cmocka_unit_test_setup(knows_augmentations, set_up),
         cmocka_unit_test_setup(survives_what_is_broken, set_up),
         cmocka_unit_test_setup(keeps_to_its_bounds, set_up),
+        cmocka_unit_test_setup(describes_plts_of_arm64, set_up),
         cmocka_unit_test_setup(agrees_with_readelf, set_up),
     };
 

@@ -3,6 +3,8 @@
  * unwind: the very source that walks stacks in the kernel, over a made-up stack and tables case by
  * case, and over this thread's own stack against what the C library's backtrace() finds.
  */
+#define UNWIND_OF_ARM64 0
+
 #include "agent/images.h"
 #include "agent/process.h"
 #include "agent/unwind/tests/unwind_world.h"

@@ -3,6 +3,8 @@
  * unwind_scan: the callers of code that nothing describes, found by the call in front of a return
  * address, over made-up code and stacks case by case.
  */
+#define UNWIND_OF_ARM64 0
+
 #include "agent/unwind/tests/unwind_world.h"
 
 #include <setjmp.h>

@@ -11,7 +11,7 @@
 
 enum {
     STACK = 0x7000,
-    WORDS = 40,
+    WORDS = 96,
     CODE = 0x10000,
     OTHER_CODE = 0x20000,
     CODE_SIZE = 0x1000,
