@@ -536,7 +536,8 @@ static void describes_plts_of_arm64(void **state)
     } cases[] = {
         { 0x2b0, { 0 } },
         { 0x2c0, { LEAF } },
-        { 0x2c4, { LEAF, .cfa_off = 16 } },
+        { 0x2c4, { LEAF } },
+        { 0x2c8, { LEAF, .cfa_off = 16 } },
         { 0x2dc, { LEAF, .cfa_off = 16 } },
         { 0x2e0, { LEAF } },
         { 0x2fc, { LEAF } },
