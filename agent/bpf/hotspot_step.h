@@ -44,6 +44,7 @@ enum {
 #define HOTSPOT_NAME_NMETHOD     0x00646f6874656d6eULL /* "nmethod" */
 #define HOTSPOT_NAME_NATIVE      0x6e2065766974616eULL /* "native nmethod" */
 #define HOTSPOT_NAME_INTERPRETER 0x6572707265746e49ULL /* "Interpreter" */
+#define HOTSPOT_NAME_ADAPTER     0x204932432f433249ULL /* "I2C/C2I adapters" */
 
 /* DWARF's numbers of the registers that the interpreter keeps things in. */
 enum { HOTSPOT_REG_RETURN = 0, HOTSPOT_REG_METHOD = 3, HOTSPOT_REG_BCP = 13 };
@@ -165,7 +166,8 @@ static __always_inline __u8 hotspot_leave(struct unwind_walk *w, __u64 pc, __u64
     return UNWIND_CONTINUE;
 }
 
-/* The caller of a function whose frame has only the return address, @below bytes from its end. */
+/* The caller of a function whose frame has only the return address, and maybe below it the caller's
+ * frame pointer. */
 static __always_inline __u8 hotspot_leave_small(struct unwind_walk *w, bool has_bp)
 {
     __u64 pc, bp = w->bp;
@@ -242,8 +244,6 @@ static __always_inline __u8 hotspot_interpreted(struct unwind_walk *w,
     struct hotspot_method method;
     __u64 bcp, bci;
 
-    if (hotspot_enter(w, space, ret_frame))
-        return UNWIND_CONTINUE;
     if (w->bp & 7 || w->bp < w->sp)
         return RECORD_STOP_NO_RULE;
     if (!hotspot_read(k->frame, sizeof(k->frame), w->bp - HOTSPOT_FRAME_BELOW))
@@ -407,7 +407,9 @@ static __always_inline __u8 hotspot_compiled(struct unwind_walk *w,
                                              struct hotspot_look *k,
                                              struct runtime_frame *ret_frame)
 {
-    enum hotspot_progress state = w->is_exact ? hotspot_progress(w, space, k) : HOTSPOT_WHOLE;
+    enum hotspot_progress state = k->frame_size == 0 ? HOTSPOT_NONE
+                                  : w->is_exact      ? hotspot_progress(w, space, k)
+                                                     : HOTSPOT_WHOLE;
 
     *ret_frame = hotspot_frame(HOTSPOT_NMETHOD, k->blob, hotspot_original(w, space, k) - k->begin,
                                hotspot_u32(k, space->offsets.nmethod_id));
@@ -431,9 +433,10 @@ static __always_inline __u8 hotspot_stub(struct unwind_walk *w, const struct hot
 {
     __u64 pc, bp, cfa = w->sp + k->frame_size;
 
-    if (k->frame_size > 0 && unwind_read(w, cfa - 8, &pc) && hotspot_is_return(w, space, pc) &&
+    if (k->frame_size > 0 && unwind_read(w, cfa - 8, &pc) &&
+        (w->is_exact ? hotspot_is_return(w, space, pc) : hotspot_has(space, pc)) &&
         unwind_read(w, cfa - 16, &bp))
-        return hotspot_leave(w, pc, cfa, bp);
+        return hotspot_leave(w, pc, cfa, bp); /* a poll for a safepoint need not be a call */
     if (w->is_exact && unwind_read(w, w->sp, &pc) && hotspot_is_return(w, space, pc))
         return hotspot_leave(w, pc, w->sp + 8, w->bp);
     if (w->bp >= w->sp && !(w->bp & 7) && unwind_read(w, w->bp + 8, &pc) &&
@@ -445,9 +448,9 @@ static __always_inline __u8 hotspot_stub(struct unwind_walk *w, const struct hot
 }
 
 /*
- * The frame whose code lies in the code cache: notes what it runs, and goes to its caller. Returns
- * what w->stop is to be. It may take more steps, which note nothing, while k->scan is not 0: they
- * are hotspot_scan()'s. False in *ret_has_frame: the code is not known.
+ * The frame whose code lies in the code cache: notes what it runs, unless that is not known, and
+ * goes to its caller. Returns what w->stop is to be. It may take more steps, which note nothing,
+ * while k->scan is not 0: they are hotspot_scan()'s.
  */
 static __always_inline __u8 hotspot_step(struct unwind_walk *w, const struct hotspot_space *space,
                                          struct hotspot_look *k, struct runtime_frame *ret_frame)
@@ -456,9 +459,12 @@ static __always_inline __u8 hotspot_step(struct unwind_walk *w, const struct hot
         return unwind_by_frame_pointer(w, 0);
     *ret_frame = hotspot_frame(HOTSPOT_BLOB, k->blob, w->pc - k->blob,
                                (__u32)hotspot_u64(k, space->offsets.blob_name));
+    if ((k->name == HOTSPOT_NAME_INTERPRETER || k->name == HOTSPOT_NAME_ADAPTER) &&
+        hotspot_enter(w, space, ret_frame))
+        return UNWIND_CONTINUE;
     if (k->name == HOTSPOT_NAME_INTERPRETER)
         return hotspot_interpreted(w, space, k, ret_frame);
-    if ((k->name == HOTSPOT_NAME_NMETHOD || k->name == HOTSPOT_NAME_NATIVE) && k->frame_size > 0)
+    if (k->name == HOTSPOT_NAME_NMETHOD || k->name == HOTSPOT_NAME_NATIVE)
         return hotspot_compiled(w, space, k, ret_frame);
     return hotspot_stub(w, space, k);
 }
