@@ -199,6 +199,7 @@ runtimes: have-deps $(BIN)/podflame-agent ## the agent on every version of Pytho
 	@$(SUDO) e2e/runtimes/images
 	@e2e/runtimes/get-peers
 	@$(SUDO) env PYTHONS='$(PYTHONS)' NODES='$(NODES)' JAVAS='$(JAVAS)' e2e/runtimes/check $(or $(RUNTIMES),--peers)
+	@$(if $(RUNTIMES),,$(SUDO) e2e/runtimes/latency)
 
 bench-webhook: $(BIN)/podflame-operator ## the webhook beside 1,000 slow clients: median answer and memory
 	@e2e/bench/slow-clients --operator $<
