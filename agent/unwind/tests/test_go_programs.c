@@ -34,6 +34,7 @@ static const struct {
     { "pie-lld", "CGO_ENABLED=1",
       "-buildmode=pie -ldflags='-compressdwarf=false -linkmode=external "
       "-extldflags=-fuse-ld=lld'" },
+    { "arm64", "GOARCH=arm64 CGO_ENABLED=0", "-ldflags=-compressdwarf=false" },
 };
 enum { PROGRAMS = sizeof(programs) / sizeof(programs[0]) };
 
@@ -267,6 +268,17 @@ static const struct unwind_rule *rule_at(const struct unwind_image *image,
     return &all[low > 0 ? image->table.rows[low - 1].rule : UNWIND_RULE_NONE];
 }
 
+/* On arm64 the return address is at the stack pointer, once there is a frame. */
+static bool is_frame(enum unwind_arch arch, const struct unwind_rule *rule, uint64_t size)
+{
+    if ((uint64_t)rule->cfa_off != size)
+        return false;
+    if (arch == UNWIND_X86_64)
+        return true;
+    return size == 0 ? rule->ra == UNWIND_RA_IN_REG
+                     : rule->ra == UNWIND_RA_AT_CFA && (uint64_t)-rule->ra_off == size;
+}
+
 /* But for those few functions that no frame size can describe. */
 static void frames_are_those_of_debug_frame(void **state)
 {
@@ -296,15 +308,18 @@ static void frames_are_those_of_debug_frame(void **state)
             const struct unwind_rule *rule;
             uint64_t size;
 
-            if (strlen(line) < 20 || strncmp(line + 16, " rsp+", 5) != 0)
+            if (strlen(line) < 20 ||
+                (strncmp(line + 16, " rsp+", 5) != 0 && strncmp(line + 16, " sp+", 4) != 0))
                 continue;
             rule = rule_at(&image, all, strtoull(line, NULL, 16));
-            size = strtoull(line + 21, NULL, 10);
+            size = strtoull(strchr(line, '+') + 1, NULL, 10);
             n++;
-            if (rule->cfa != UNWIND_CFA_REG || rule->reg != UNWIND_REG_SP)
+            if (rule->cfa != UNWIND_CFA_REG || rule->flags != 0 ||
+                rule->reg != unwind_registers[image.range.arch].sp)
                 n_special++;
-            else if ((uint64_t)rule->cfa_off != size && n_wrong++ < 5)
-                print_message("%s ... is rsp%+d", line, rule->cfa_off);
+            else if (!is_frame(image.range.arch, rule, size) && n_wrong++ < 5)
+                print_message("%s ... is sp%+d, ra %u %d", line, rule->cfa_off, rule->ra,
+                              rule->ra_off);
         }
         (void)pclose(in);
         unwind_image_release(&image);
