@@ -105,7 +105,7 @@ static struct place user_place(struct profile *p, struct running *running, uint6
 
 /* The native frames of a stack, leaf first. */
 struct natives {
-    const uint64_t *pcs;     /* return addresses, but the first */
+    const uint64_t *made;    /* where they are in code made at run time; 0: in other code */
     const uint32_t *numbers; /* of their places */
     bool *is_loop;
     uint32_t n;
@@ -163,7 +163,7 @@ static bool add_frame(struct profile *p, const struct running *running,
                       struct calls *calls)
 {
     uint32_t native = native_of(frame);
-    uint64_t pc = native > 0 && native <= natives->n ? natives->pcs[native - 1] - (native > 1) : 0;
+    uint64_t pc = native > 0 && native <= natives->n ? natives->made[native - 1] : 0;
     struct runtimes_call found[RUNTIME_CALLS_MAX];
     size_t n = 0, room = CALLS_MAX - calls->n;
 
@@ -234,6 +234,7 @@ static bool collect(struct profile *p, struct running *running, const struct rec
 {
     uint32_t by_pointers = r->flags & RECORD_FRAME_POINTERS ? GRAPH_BY_POINTERS : 0;
     uint32_t numbers[RECORD_USER_MAX];
+    uint64_t made[RECORD_USER_MAX];
     bool is_loop[RECORD_USER_MAX], is_run[RECORD_USER_MAX + 1];
     const uint64_t *words = pcs + r->n_kernel + r->n_user;
     uint32_t n = 0;
@@ -242,7 +243,8 @@ static bool collect(struct profile *p, struct running *running, const struct rec
     ret->n = 0;
     ret->root.cut = (r->stop == RECORD_STOP_NO_USER ? RECORD_STOP_END : r->stop) | by_pointers;
     for (; n < r->n_user; n++) {
-        struct place place = user_place(p, running, pcs[r->n_kernel + n] - (n > 0), r->time_ns);
+        uint64_t pc = pcs[r->n_kernel + n] - (n > 0);
+        struct place place = user_place(p, running, pc, r->time_ns);
 
         if (place.space == PLACE_UNKNOWN && is_run[n + 1])
             place = made_place(p, running, place);
@@ -253,11 +255,12 @@ static bool collect(struct profile *p, struct running *running, const struct rec
         p->unmapped += place.space == PLACE_UNKNOWN && n == 0;
         if (!stacks_place(p->stacks, place, &numbers[n]))
             return false;
+        made[n] = place.space == PLACE_IMAGE ? 0 : pc;
         is_loop[n] =
             place.space == PLACE_IMAGE && runtimes_is_loop(p->runtimes, place.owner, place.addr);
     }
-    if (!merge(p, running, words, r->n_runtime,
-               &(struct natives){ pcs + r->n_kernel, numbers, is_loop, n }, ret))
+    if (!merge(p, running, words, r->n_runtime, &(struct natives){ made, numbers, is_loop, n },
+               ret))
         return false;
     for (uint32_t i = r->n_kernel; i > 0; i--) {
         struct place place = { PLACE_KERNEL, 0, pcs[i - 1] - (i > 1) };

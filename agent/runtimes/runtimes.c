@@ -452,7 +452,7 @@ size_t runtimes_place(struct runtimes *r, uint64_t number, const struct runtime_
     if (!chain) {
         make_chain(r, frame, &made);
         chain = &made;
-        if (HASH_COUNT(r->chains) < RUNTIMES_CHAINS_MAX) {
+        if (!kinds[runtime]->calls_change && HASH_COUNT(r->chains) < RUNTIMES_CHAINS_MAX) {
             chain = mem_zalloc(sizeof(*chain));
             *chain = made;
             HASH_ADD(hh, r->chains, key, sizeof(chain->key), chain);

@@ -4,6 +4,7 @@
 #include "agent/bpf/v8_table.h"
 #include "agent/hash.h"
 #include "agent/runtimes/runtime.h"
+#include "agent/runtimes/v8_codes.h"
 #include "agent/runtimes/v8_function.h"
 #include "agent/runtimes/v8_image.h"
 #include "lib/mem.h"
@@ -27,6 +28,7 @@ struct script {
 struct v8_process {
     struct v8_image image;
     struct script *scripts; /* owned; by source */
+    struct v8_codes codes;
     size_t kept;
 };
 
@@ -68,6 +70,8 @@ static void release_process(void *data)
 {
     struct v8_process *process = data;
     struct script *script, *next;
+
+    v8_codes_release(&process->codes);
 
     HASH_ITER (hh, process->scripts, script, next) {
         HASH_DEL(process->scripts, script);
@@ -115,6 +119,40 @@ static bool read_function(pid_t pid, void *data, uint64_t object, uint32_t check
         process->kept += f->n_positions + named->lines.n * sizeof(*lines->ends);
     }
     return true;
+}
+
+static uint32_t at_place(int32_t place)
+{
+    return place < 0 ? (uint32_t)RUNTIME_AT_UNKNOWN : AT_PLACE | (uint32_t)place;
+}
+
+static size_t calls(pid_t pid, void *data, const struct runtime_frame *frame, uint64_t pc,
+                    struct runtime_call ret_calls[RUNTIME_CALLS_MAX])
+{
+    struct v8_process *process = data;
+    uint64_t shared = runtime_frame_object(frame);
+    const struct v8_code *code =
+        pc ? v8_codes_find(&process->codes, pid, &process->image, pc, shared) : NULL;
+    struct v8_code_call found[RUNTIME_CALLS_MAX];
+    uint32_t at = RUNTIME_AT_UNKNOWN;
+    size_t n;
+
+    if (!code)
+        return 0;
+    if (code->is_baseline) {
+        (void)v8_baseline_find(&process->image.bytecode_sizes, code->positions, code->n_positions,
+                               code->bytecode, code->n_bytecode, (uint32_t)(pc - code->start), &at);
+        ret_calls[0] = (struct runtime_call){ shared, frame->check, at, RUNTIME_WAY_FUNCTION };
+        return 1;
+    }
+    n = v8_code_calls(code, pc, found, RUNTIME_CALLS_MAX);
+    for (size_t i = 0; i < n; i++)
+        ret_calls[i] = (struct runtime_call){ found[i].shared,
+                                              found[i].is_inlined ? found[i].check : frame->check,
+                                              at_place(found[i].place),
+                                              found[i].is_inlined ? RUNTIME_WAY_INLINED
+                                                                  : RUNTIME_WAY_FUNCTION };
+    return n;
 }
 
 static void release_function(void *function)
@@ -194,6 +232,8 @@ const struct runtime_kind runtime_v8 = {
     .release_process = release_process,
     .read_function = read_function,
     .release_function = release_function,
+    .calls = calls,
+    .calls_change = true,
     .is_shown = is_shown,
     .line = line,
     .name = name,

@@ -55,7 +55,9 @@ static void parse_scope(pid_t pid, const struct v8_image *v8, const struct scope
     size_t at = SCOPE_REST;
 
     /* The range in front, as newer versions have it: there a string or a table would be. */
-    if (is_range(s, at)) {
+    bool range_first = is_range(s, at);
+
+    if (range_first) {
         set_range(f, s, at);
         at += 2;
     }
@@ -69,6 +71,10 @@ static void parse_scope(pid_t pid, const struct v8_image *v8, const struct scope
             }
         } else if (f->start < 0 && is_range(s, at) && !is_range(s, at + 1)) {
             set_range(f, s, at);
+            break;
+        } else if (range_first && v8_object_is(s->words[at]) &&
+                   !v8_string_is(pid, v8, s->words[at])) {
+            break; /* the scope around it, or another object */
         }
     }
 }

@@ -40,9 +40,8 @@ compare() { # LANGUAGE NAME COMMAND...
 for python in "${pythons[@]}"; do
     compare python "$("$python" --version)" "$python" "$here/e2e/workloads/python/shares.py"
 done
-# A function that the optimising compiler inlined counts for its caller, so here it inlines none.
 for node in "${nodes[@]}"; do
-    compare node "node $("$node" --version)" "$node" --no-turbo-inlining "$here/e2e/workloads/node/shares.js"
+    compare node "node $("$node" --version)" "$node" "$here/e2e/workloads/node/shares.js"
 done
 [ ${#nodes[@]} -gt 0 ] || echo "skipped Node.js: there is none on this machine"
 
