@@ -217,7 +217,8 @@ static __always_inline struct runtime_frame hotspot_method_frame(
 }
 
 /* A method is entered, and has no frame yet: its caller's stack pointer is where the pointer to its
- * bytecode will be, the return address on the stack or taken from there. */
+ * bytecode will be, the return address on the stack or taken from there. The interpreter enters
+ * methods by jumps, and pushes where they are to return to. */
 static __always_inline bool hotspot_enter(struct unwind_walk *w, const struct hotspot_space *space,
                                           struct runtime_frame *ret_frame)
 {
@@ -228,8 +229,8 @@ static __always_inline bool hotspot_enter(struct unwind_walk *w, const struct ho
         sender_sp - w->sp > HOTSPOT_ENTRY_MAX || !unwind_reg(w, HOTSPOT_REG_METHOD, &addr) ||
         !hotspot_method(space, addr, &method))
         return false;
-    if ((!unwind_read(w, w->sp, &pc) || !hotspot_is_return(w, space, pc)) &&
-        (!unwind_reg(w, HOTSPOT_REG_RETURN, &pc) || !hotspot_is_return(w, space, pc)))
+    if ((!unwind_read(w, w->sp, &pc) || !hotspot_has(space, pc)) &&
+        (!unwind_reg(w, HOTSPOT_REG_RETURN, &pc) || !hotspot_has(space, pc)))
         return false;
     *ret_frame = hotspot_method_frame(&method, 0);
     (void)hotspot_leave(w, pc, sender_sp, w->bp);
