@@ -412,7 +412,8 @@ static __always_inline __u8 hotspot_compiled(struct unwind_walk *w,
                                   : w->is_exact      ? hotspot_progress(w, space, k)
                                                      : HOTSPOT_WHOLE;
 
-    *ret_frame = hotspot_frame(HOTSPOT_NMETHOD, k->blob, hotspot_original(w, space, k) - k->begin,
+    *ret_frame = hotspot_frame(HOTSPOT_NMETHOD, k->blob,
+                               hotspot_original(w, space, k) - k->begin + w->is_exact,
                                hotspot_u32(k, space->offsets.nmethod_id));
     if (state == HOTSPOT_NONE || state == HOTSPOT_PUSHED)
         return hotspot_leave_small(w, state == HOTSPOT_PUSHED);

@@ -24,7 +24,8 @@ enum hotspot_object {
                        of its name's address */
     HOTSPOT_METHOD, /* a Method that is interpreted; at: the index of the bytecode; check:
                        hotspot_check() of its ConstMethod's address */
-    HOTSPOT_NMETHOD, /* compiled; at: pc from where its code begins; check: its compile id */
+    HOTSPOT_NMETHOD, /* compiled; at: where a call returns to, from where its code begins, or one
+                        more than the pc that was interrupted; check: its compile id */
 };
 
 /* A run of segments, each with a byte in the map: how many to go back, or 0 for the first one of a
