@@ -60,7 +60,8 @@ struct hotspot_look {
     __u64 blob, name, begin; /* where it is, what it is, where its code begins */
     __u64 scan;              /* where a return address is looked for next; 0: nowhere */
     __u32 n_scanned;
-    __u32 frame_size; /* in bytes */
+    __u32 size, frame_size; /* in bytes */
+    __u32 pad;
 };
 
 static __always_inline __u16 hotspot_u16(const struct hotspot_look *k, __u16 off)
@@ -124,24 +125,26 @@ static __always_inline __u64 hotspot_find_blob(const struct hotspot_space *space
     return 0;
 }
 
-/* False: there is no such code. */
+/* Finds the blob that holds @pc, which often is that of the frame before. False: there is none. */
 static __always_inline bool hotspot_look(const struct hotspot_space *space, __u64 pc,
                                          struct hotspot_look *k)
 {
     const struct hotspot_offsets *l = &space->offsets;
-    __u32 words;
 
     k->scan = 0;
+    if (k->blob && pc - k->blob <= k->size)
+        return true;
     k->blob = hotspot_find_blob(space, pc);
     if (k->blob == 0 || !hotspot_read(k->header, HOTSPOT_HEADER_SIZE, k->blob) ||
-        !hotspot_read(&k->name, sizeof(k->name), hotspot_u64(k, l->blob_name)))
+        !hotspot_read(&k->name, sizeof(k->name), hotspot_u64(k, l->blob_name))) {
+        k->blob = 0;
         return false;
-    words = hotspot_u32(k, l->blob_frame_size);
-    if (pc - k->blob > hotspot_u32(k, l->blob_size) || words > HOTSPOT_FRAME_WORDS_MAX)
-        words = 0;
-    k->frame_size = words * 8;
+    }
+    k->size = hotspot_u32(k, l->blob_size);
+    k->frame_size = hotspot_u32(k, l->blob_frame_size);
+    k->frame_size = k->frame_size <= HOTSPOT_FRAME_WORDS_MAX ? k->frame_size * 8 : 0;
     k->begin = hotspot_address(k, l->blob_code, l->flags & HOTSPOT_CODE_IS_OFFSET);
-    return pc - k->blob <= hotspot_u32(k, l->blob_size);
+    return pc - k->blob <= k->size;
 }
 
 static __always_inline struct runtime_frame hotspot_frame(enum hotspot_object what, __u64 addr,
@@ -375,12 +378,12 @@ static __always_inline __u64 hotspot_original(const struct unwind_walk *w,
 static __always_inline __u8 hotspot_whole(struct unwind_walk *w, const struct hotspot_space *space,
                                           struct hotspot_look *k)
 {
-    __u64 cfa = w->sp + k->frame_size, pc, bp;
+    __u64 cfa = w->sp + k->frame_size;
 
-    if (!unwind_read(w, cfa - 8, &pc) || !unwind_read(w, cfa - 16, &bp))
+    if (!hotspot_read(k->frame, 2 * sizeof(k->frame[0]), cfa - 16))
         return RECORD_STOP_NO_READ;
-    if (hotspot_has(space, pc))
-        return hotspot_leave(w, pc, cfa, bp);
+    if (hotspot_has(space, k->frame[1]))
+        return hotspot_leave(w, k->frame[1], cfa, k->frame[0]);
     k->scan = cfa;
     k->n_scanned = 0;
     return UNWIND_CONTINUE;

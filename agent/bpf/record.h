@@ -9,7 +9,7 @@ enum {
     RECORD_KERNEL_MAX = 127, /* frames: kernel.perf_event_max_stack's default */
     RECORD_USER_MAX = 1024,
     RECORD_RUNTIME_MAX = 1024, /* frames of a language with a runtime */
-    RECORD_MNTNS_MAX = 8,     /* mount namespaces a container may be spread over */
+    RECORD_MNTNS_MAX = 8,      /* mount namespaces a container may be spread over */
     RECORD_PIDS_MAX = 16384,
 };
 

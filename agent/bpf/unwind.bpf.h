@@ -185,7 +185,7 @@ __attribute__((noinline)) int unwind_one(void)
     f->sps[n] = s->walk.sp;
     if (!s->walk.is_in_made)
         unwind_step(&s->walk, &s->pcs[at]);
-    else if (hotspot_one() != 0)
+    if (s->walk.is_in_made && hotspot_one() != 0)
         return 1;
     n = s->walk.n - 1; /* a step of a search belongs to the frame before */
     barrier_var(n);

@@ -254,25 +254,26 @@ static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
 #endif
 
     __u64 at = w->pc - !w->is_exact;
-    const struct unwind_mapping *m = unwind_find_mapping(w, at);
-
     bool was_by_pointer = w->by_pointer;
 
     *ret_pc = w->pc + (w->is_exact && w->n > 0);
     w->n++;
     w->by_pointer = 0;
-
-    const struct unwind_rule *rule = m ? unwind_find_rule(w, m, at) : NULL;
-    __u32 cfa = rule ? rule->cfa : UNWIND_CFA_NONE;
-
-    if (cfa == UNWIND_CFA_NONE && at - w->made_low < w->made_high - w->made_low) {
+    if (at - w->made_low < w->made_high - w->made_low) {
         w->is_in_made = 1;
         return;
     }
+
+    const struct unwind_mapping *m = unwind_find_mapping(w, at);
+
     if (!m) {
         w->stop = RECORD_STOP_NO_CODE;
         return;
     }
+
+    const struct unwind_rule *rule = unwind_find_rule(w, m, at);
+    __u32 cfa = rule ? rule->cfa : UNWIND_CFA_NONE;
+
     if (was_by_pointer && rule && !unwind_place_frame(w, rule))
         cfa = UNWIND_CFA_NONE;
     if (cfa == UNWIND_CFA_NONE && unwind_is_trampoline(w))
