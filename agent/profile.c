@@ -350,6 +350,7 @@ static void take_notes(const struct profile *p, struct result_profile *result)
     notes[RESULT_NOTE_MERGED] = processes.merged;
     notes[RESULT_NOTE_MAPS_CUT] = processes.maps_cut;
     notes[RESULT_NOTE_PUT_OFF] = processes.reads_put_off;
+    notes[RESULT_NOTE_FUNCTIONS_PUT_OFF] = runtimes_put_off(p->runtimes);
     notes[RESULT_NOTE_TABLES_FULL] = processes.layouts_left_out + tables.images + tables.processes;
     notes[RESULT_NOTE_IMAGES_UNREADABLE] = images_unreadable(p->images);
     notes[RESULT_NOTE_IMAGES_LEFT_OUT] = images_left_out(p->images);

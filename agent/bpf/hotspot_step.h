@@ -432,6 +432,17 @@ static __always_inline __u8 hotspot_compiled(struct unwind_walk *w,
 
 /* ---- other code ---------------------------------------------------------------------------- */
 
+/* The interpreter jumped to what has no frame: its stack pointer is where its pointer to the
+ * bytecode would be, what it returns to on top of the stack. */
+static __always_inline bool hotspot_was_jumped_to(const struct unwind_walk *w,
+                                                  const struct hotspot_space *space, __u64 *ret_pc,
+                                                  __u64 *ret_sp)
+{
+    return w->is_exact && unwind_reg(w, HOTSPOT_REG_BCP, ret_sp) && !(*ret_sp & 7) &&
+           *ret_sp - w->sp - 1 < HOTSPOT_ENTRY_MAX && unwind_read(w, w->sp, ret_pc) &&
+           hotspot_has(space, *ret_pc);
+}
+
 /* Stubs have a frame of a known size, or keep the frame pointer, or have no frame. */
 static __always_inline __u8 hotspot_stub(struct unwind_walk *w, const struct hotspot_space *space,
                                          struct hotspot_look *k)
@@ -444,6 +455,8 @@ static __always_inline __u8 hotspot_stub(struct unwind_walk *w, const struct hot
         return hotspot_leave(w, pc, cfa, bp); /* a poll for a safepoint need not be a call */
     if (w->is_exact && unwind_read(w, w->sp, &pc) && hotspot_is_return(w, space, pc))
         return hotspot_leave(w, pc, w->sp + 8, w->bp);
+    if (k->frame_size == 0 && hotspot_was_jumped_to(w, space, &pc, &cfa))
+        return hotspot_leave(w, pc, cfa, w->bp);
     if (w->bp >= w->sp && !(w->bp & 7) && unwind_read(w, w->bp + 8, &pc) &&
         unwind_scan_is_behind_call(w, pc) && unwind_read(w, w->bp, &bp))
         return hotspot_leave(w, pc, w->bp + 16, bp);

@@ -72,10 +72,11 @@ struct runtime_kind {
 
     /* Which functions a frame runs, innermost first; 0: the one that it names, and no other. @pc:
      * where its native frame is, in code that was made at run time, within the instruction that it
-     * runs or the call that it waits for; 0: elsewhere, or not known. NULL: always 0. */
+     * runs or the call that it waits for; 0: elsewhere, or not known, or calls_change is false.
+     * NULL: always 0. */
     size_t (*calls)(pid_t pid, void *process, const struct runtime_frame *frame, uint64_t pc,
                     struct runtime_call ret_calls[RUNTIME_CALLS_MAX]);
-    bool calls_change; /* the same frame at the same pc may run other functions later */
+    bool calls_change; /* it depends on the pc, and the same frame may run others later */
 
     /* False: the native frame that runs it says more. NULL: never. */
     bool (*is_shown)(const void *function);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/runtimes/runtimes.h"
 
+#include "agent/budget.h"
 #include "agent/hash.h"
 #include "lib/mem.h"
 
@@ -9,8 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { PAGE = 4096, VERSIONS_MAX = 8, VERSION_SIZE = 64, SPACE_SIZE_MAX = 256, TRIES_MAX = 500 };
+
+/* One part in so many of the time that reading takes counts against the budget: a twelfth of a CPU
+ * in the long run, and 400 ms at first. */
+enum { READING_SHARE = 4 };
 
 const char runtime_not_yet[] = "not seen to run";
 
@@ -58,6 +64,7 @@ struct function {
     struct function_key key;
     void *data; /* owned; NULL: it was gone */
     uint32_t index;
+    bool is_put_off; /* there was no time to read it yet */
     UT_hash_handle hh, hh_sight;
 };
 
@@ -88,7 +95,9 @@ struct runtimes {
     struct chain *chains; /* owned; by key */
     char versions[VERSIONS_MAX][VERSION_SIZE];
     size_t n_versions;
-    uint32_t n_starting; /* processes that are not walked yet */
+    uint32_t n_starting;  /* processes that are not walked yet */
+    struct budget budget; /* of reading functions */
+    int64_t n_put_off;
 };
 
 struct runtimes *runtimes_new(struct images *images)
@@ -96,6 +105,7 @@ struct runtimes *runtimes_new(struct images *images)
     struct runtimes *r = mem_zalloc(sizeof(*r));
 
     r->images = images;
+    budget_init(&r->budget, 0);
     for (int i = 0; i < RUNTIME_COUNT; i++)
         r->spaces[i] = -1;
     return r;
@@ -342,41 +352,80 @@ bool runtimes_is_loop(struct runtimes *r, uint32_t image, uint64_t off)
     return false;
 }
 
-static bool read_function(struct function *function, struct process *process)
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    (void)clock_gettime(clock, &now); /* these clocks do not fail */
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* A target can run as many functions as it pleases. False: no time is left to read one. */
+static bool begin_to_read(struct runtimes *r, uint64_t *ret_began_ns)
+{
+    if (!budget_has(&r->budget, clock_ns(CLOCK_MONOTONIC))) {
+        r->n_put_off++;
+        return false;
+    }
+    *ret_began_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    return true;
+}
+
+static void end_reading(struct runtimes *r, uint64_t began_ns)
+{
+    budget_spend(&r->budget, (clock_ns(CLOCK_THREAD_CPUTIME_ID) - began_ns) / READING_SHARE);
+}
+
+/* False: there is no time. Else its data are there, or it is gone. */
+static bool read_function(struct runtimes *r, struct function *function,
+                          const struct process *process)
 {
     const struct function_sight *sight = &function->key.sight;
     const struct runtime_kind *kind = kinds[sight->runtime];
+    uint64_t began_ns;
 
     if (!process || !process->data || process->n_tries > 0)
+        return true;
+    if (!begin_to_read(r, &began_ns))
         return false;
     function->data = mem_zalloc(kind->function_size);
-    if (kind->read_function(process->pid, process->data, sight->object, sight->check,
-                            function->data))
-        return true;
-    free(function->data);
-    function->data = NULL;
-    return false;
+    if (!kind->read_function(process->pid, process->data, sight->object, sight->check,
+                             function->data)) {
+        free(function->data);
+        function->data = NULL;
+    }
+    end_reading(r, began_ns);
+    return true;
 }
 
-/* Reads the function; one that is gone with its process may be known from the parent of that. */
+/* One that is gone with its process may be known from the parent of that. */
+static void look_at_function(struct runtimes *r, struct function *function)
+{
+    const struct function_key *key = &function->key;
+    struct process_key process = key_of(key->number, key->sight.runtime);
+    struct function *same;
+
+    HASH_FIND(hh_sight, r->by_sight, &key->sight, sizeof(key->sight), same);
+    function->is_put_off = !read_function(r, function, find_process(r, &process)) && !same;
+    if (!function->data && same)
+        function->index = same->index;
+    if (function->data && !same)
+        HASH_ADD(hh_sight, r->by_sight, key.sight, sizeof(key->sight), function);
+}
+
 static struct function *add_function(struct runtimes *r, const struct function_key *key)
 {
-    struct process_key process = key_of(key->number, key->sight.runtime);
-    struct function *function = mem_zalloc(sizeof(*function)), *same;
+    struct function *function = mem_zalloc(sizeof(*function));
     uint32_t n = r->n_functions;
 
     function->key = *key;
     function->index = n;
-    HASH_FIND(hh_sight, r->by_sight, &key->sight, sizeof(key->sight), same);
-    if (!read_function(function, find_process(r, &process)) && same)
-        function->index = same->index;
-    if (function->data && !same)
-        HASH_ADD(hh_sight, r->by_sight, key.sight, sizeof(key->sight), function);
     if ((n & (n - 1)) == 0)
         r->functions = mem_grow((void *)r->functions, n ? n * 2 : 1, sizeof(struct function *));
     r->functions[r->n_functions++] = function;
     HASH_ADD(hh, r->by_key, key, sizeof(function->key), function);
-    return r->functions[function->index];
+    look_at_function(r, function);
+    return function;
 }
 
 /* Whether it should be shown. */
@@ -389,7 +438,11 @@ static bool place_call(struct runtimes *r, const struct function_key *key, uint3
     HASH_FIND(hh, r->by_key, key, sizeof(*key), function);
     if (!function && r->n_functions >= RUNTIMES_FUNCTIONS_MAX)
         return false;
-    function = function ? r->functions[function->index] : add_function(r, key);
+    if (!function)
+        function = add_function(r, key);
+    else if (function->is_put_off)
+        look_at_function(r, function);
+    function = r->functions[function->index];
     if (function->data && kind->is_shown && !kind->is_shown(function->data))
         return false;
     ret_call->function = function->index;
@@ -405,12 +458,15 @@ static bool find_calls(struct runtimes *r, const struct chain_key *key,
     struct process_key process_key = key_of(function->number, function->sight.runtime);
     const struct process *process = find_process(r, &process_key);
     struct runtime_call calls[RUNTIME_CALLS_MAX];
+    uint64_t began_ns;
 
-    if (!process || !process->data || process->n_tries > 0)
+    if (!process || !process->data || process->n_tries > 0 || !begin_to_read(r, &began_ns))
         return false;
 
     size_t n =
         kinds[function->sight.runtime]->calls(process->pid, process->data, frame, key->pc, calls);
+
+    end_reading(r, began_ns);
 
     for (size_t i = 0; i < n; i++) {
         struct function_key called = { { calls[i].object, calls[i].check, function->sight.runtime },
@@ -446,13 +502,16 @@ size_t runtimes_place(struct runtimes *r, uint64_t number, const struct runtime_
     memset(&made.key, 0, sizeof(made.key));
     made.key.function =
         (struct function_key){ { runtime_frame_object(frame), frame->check, runtime }, number };
-    made.key.pc = kinds[runtime]->calls ? pc : 0;
+    made.key.pc = kinds[runtime]->calls_change ? pc : 0;
     made.key.at = frame->at & RUNTIME_AT_UNKNOWN;
     HASH_FIND(hh, r->chains, &made.key, sizeof(made.key), chain);
     if (!chain) {
+        int64_t n_put_off = r->n_put_off;
+
         make_chain(r, frame, &made);
         chain = &made;
-        if (!kinds[runtime]->calls_change && HASH_COUNT(r->chains) < RUNTIMES_CHAINS_MAX) {
+        if (!kinds[runtime]->calls_change && n_put_off == r->n_put_off &&
+            HASH_COUNT(r->chains) < RUNTIMES_CHAINS_MAX) {
             chain = mem_zalloc(sizeof(*chain));
             *chain = made;
             HASH_ADD(hh, r->chains, key, sizeof(chain->key), chain);
@@ -488,6 +547,11 @@ char *runtimes_name(const struct runtimes *r, uint32_t function, uint32_t line, 
         return kinds[f->key.sight.runtime]->name(f->data, line);
     return mem_printf("[%s+0x%llx]", languages[f->key.sight.runtime],
                       (unsigned long long)f->key.sight.object);
+}
+
+int64_t runtimes_put_off(const struct runtimes *r)
+{
+    return r->n_put_off;
 }
 
 const char *runtimes_version(const struct runtimes *r, size_t i)

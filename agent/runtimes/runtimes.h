@@ -71,6 +71,9 @@ const char *runtimes_jit_name(enum runtime_id runtime);
 char *runtimes_name(const struct runtimes *runtimes, uint32_t function, uint32_t line,
                     bool *ret_known);
 
+/* How often there was no time to read a function: it has no name then, until there is. */
+int64_t runtimes_put_off(const struct runtimes *runtimes);
+
 /* What was met, "python 3.11" or "python 3.15: not supported, native frames only", each once; NULL:
  * no more. Borrowed. */
 const char *runtimes_version(const struct runtimes *runtimes, size_t i);

@@ -73,6 +73,7 @@ const char *result_reason_name(enum result_reason reason);
     X(NOT_FOLLOWED, "processesNotFollowed", "process", "not followed: too many ran at once")       \
     X(EVENTS_LOST, "eventsLost", "event", "lost (exec, exit): the ring buffer was full")           \
     X(PUT_OFF, "readingsPutOff", "look", "at memory maps put off: they changed too often")         \
+    X(FUNCTIONS_PUT_OFF, "functionsPutOff", "look", "at functions put off: there were too many")   \
     X(MAPS_CUT, "mapsCut", "memory map", "read in part: too many mappings")                        \
     X(TABLES_FULL, "unwindTablesFull", "file or process", "without room in the unwind tables")     \
     X(IMAGES_UNREADABLE, "filesUnreadable", "file", "of the target that could not be opened")      \
