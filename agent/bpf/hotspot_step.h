@@ -66,17 +66,17 @@ struct hotspot_look {
 
 static __always_inline __u16 hotspot_u16(const struct hotspot_look *k, __u16 off)
 {
-    return *(const __u16 *)(k->header + (off & 0x1fe));
+    return *(const __u16 *)(const void *)(k->header + (off & 0x1fe));
 }
 
 static __always_inline __u32 hotspot_u32(const struct hotspot_look *k, __u16 off)
 {
-    return *(const __u32 *)(k->header + (off & 0x1fc));
+    return *(const __u32 *)(const void *)(k->header + (off & 0x1fc));
 }
 
 static __always_inline __u64 hotspot_u64(const struct hotspot_look *k, __u16 off)
 {
-    return *(const __u64 *)(k->header + (off & 0x1f8));
+    return *(const __u64 *)(const void *)(k->header + (off & 0x1f8));
 }
 
 /* An address of the blob's that is either kept as one or as an offset. */

@@ -38,14 +38,14 @@ struct hotspot_code_heap {
 /* Offsets in bytes from the beginning of an object. */
 struct hotspot_offsets {
     __u16 blob_name, blob_size, blob_frame_size, blob_frame_complete;
-    __u16 blob_code, blob_code_end;
+    __u16 blob_code;
     __u16 nmethod_id, nmethod_orig_pc;
     __u16 nmethod_deopt, nmethod_deopt_mh; /* or HOTSPOT_NO_OFFSET */
     __u16 method_const, const_size, const_code_size;
     __s16 frame_bcp; /* from the frame pointer of an interpreted frame */
     __u8 segment_shift, block_header;
     __u8 flags; /* enum hotspot_layout_flag */
-    __u8 pad[3];
+    __u8 pad[5];
 };
 
 enum hotspot_layout_flag {

@@ -68,6 +68,7 @@ static struct hotspot_offsets offsets_of(const struct hotspot_layout *l, uint32_
         .nmethod_id = l->nmethod_compile_id,
         .nmethod_orig_pc = l->nmethod_orig_pc_offset,
         .nmethod_deopt = field(deopt_is_offset ? l->nmethod_deopt_offset : l->nmethod_deopt_begin),
+        .nmethod_deopt_mh = field(l->nmethod_deopt_mh),
         .method_const = l->method_const,
         .const_size = l->const_size,
         .const_code_size = l->const_code_size,

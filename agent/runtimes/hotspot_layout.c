@@ -147,6 +147,8 @@ static const struct wanted_field wanted_fields[] = {
     { "nmethod", "_state", AT(nmethod_state), 0, 0 },
     { "nmethod", "_orig_pc_offset", AT(nmethod_orig_pc_offset), 0, 0 },
     { "CompiledMethod", "_deopt_handler_begin", AT(nmethod_deopt_begin), 0, 0 },
+    { "CompiledMethod", "_deopt_mh_handler_begin", AT(nmethod_deopt_mh), 0, 0 },
+    { "nmethod", "_deopt_mh_handler_offset", AT(nmethod_deopt_mh), 0, 0 },
     { "nmethod", "_deoptimize_offset", AT(nmethod_deopt_offset), 0, 0 },
     { "nmethod", "_deopt_handler_offset", AT(nmethod_deopt_offset), 0, 0 },
     { "nmethod", "_deopt_handler_entry_offset", AT(nmethod_deopt_offset), 0, 0 },

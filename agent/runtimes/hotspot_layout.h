@@ -54,6 +54,7 @@ struct hotspot_layout {
     uint16_t nmethod_orig_pc_offset;
     uint16_t nmethod_deopt_begin;  /* a pointer, JDK 9 to 22 */
     uint16_t nmethod_deopt_offset; /* int: else, from the beginning of the CodeBlob */
+    uint16_t nmethod_deopt_mh;     /* the same, for calls of method handles; JDK 9 to 25 */
     uint16_t nmethod_metadata;     /* int or u2: up to 23 */
     uint16_t nmethod_metadata_width;
     uint16_t nmethod_dependencies; /* int: where the PcDescs end, up to 22 */
