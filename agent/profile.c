@@ -271,12 +271,29 @@ static bool collect(struct profile *p, struct running *running, const struct rec
     return true;
 }
 
-/* A thread that never got a name has that of its process. */
-static uint32_t thread_of(struct profile *p, const struct record *r)
+/* What its language calls it, where the kernel has no name for it or the beginning of that one. */
+static const char *own_name(struct profile *p, const struct running *running,
+                            const struct record *r, bool is_named)
 {
-    return strncmp(r->comm, r->thread_comm, RECORD_COMM_SIZE) == 0
-               ? STACKS_THREAD_MAIN
-               : stacks_thread(p->stacks, r->thread_comm);
+    bool is_cut = strnlen(r->thread_comm, RECORD_COMM_SIZE) == RECORD_COMM_SIZE - 1;
+    const char *name;
+
+    if (r->tid == r->pid || (is_named && !is_cut))
+        return NULL;
+    name = runtimes_thread_name(p->runtimes, running_image(running), (pid_t)r->tid, r->thread);
+    return name && is_named && strncmp(name, r->thread_comm, RECORD_COMM_SIZE - 1) != 0 ? NULL
+                                                                                        : name;
+}
+
+/* A thread that never got a name has that of its process. */
+static uint32_t thread_of(struct profile *p, const struct running *running, const struct record *r)
+{
+    bool is_named = strncmp(r->comm, r->thread_comm, RECORD_COMM_SIZE) != 0;
+    const char *name = own_name(p, running, r, is_named);
+
+    if (!name && !is_named)
+        return STACKS_THREAD_MAIN;
+    return stacks_thread(p->stacks, name ? name : r->thread_comm);
 }
 
 static void add_sample(struct profile *p, const struct record *r, const uint64_t *pcs)
@@ -289,7 +306,7 @@ static void add_sample(struct profile *p, const struct record *r, const uint64_t
         return;
     }
     sample.root.process = running_shown(running)->index;
-    sample.root.thread = thread_of(p, r);
+    sample.root.thread = thread_of(p, running, r);
     p->by_pointers += r->flags & RECORD_FRAME_POINTERS && r->n_user > 0;
     if (!collect(p, running, r, pcs, &sample) ||
         !stacks_add(p->stacks, sample.root, sample.places, sample.n)) {

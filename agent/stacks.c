@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { THREAD_NAME_SIZE = 16, FIRST_MAX = 1024 };
+enum { THREAD_NAME_SIZE = 64, FIRST_MAX = 1024 };
 #define ROOT_PLACE UINT32_MAX
 
 /* Equal things have one number. They lie in an array; a hash table of twice their number has their

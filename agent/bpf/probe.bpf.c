@@ -51,6 +51,7 @@ static __always_inline void describe(struct record *r, struct task_struct *task,
 {
     r->time_ns = bpf_ktime_get_ns();
     r->image = image_of(leader);
+    r->thread = BPF_CORE_READ(task, THREAD_POINTER);
     r->pid = pid;
     r->tid = pid_of(task);
     r->ppid = pid_of(BPF_CORE_READ(leader, real_parent, group_leader));

@@ -48,7 +48,8 @@ enum record_flag {
 struct record {
     __u64 time_ns; /* CLOCK_MONOTONIC */
     struct process_image image;
-    __u32 pid; /* as the agent's PID namespace numbers it */
+    __u64 thread; /* what it calls itself: its thread pointer */
+    __u32 pid;    /* as the agent's PID namespace numbers it */
     __u32 tid;
     __u32 ppid; /* 0 when the parent is outside that namespace */
     __u16 n_kernel;

@@ -4,6 +4,7 @@
 #include "agent/runtimes/python_code.h"
 #include "agent/runtimes/python_image.h"
 #include "agent/runtimes/python_layout.h"
+#include "agent/runtimes/python_thread.h"
 #include "agent/runtimes/runtime.h"
 #include "agent/runtimes/target_memory.h"
 #include "lib/mem.h"
@@ -14,6 +15,8 @@
 struct python_process {
     struct python_offsets offsets;
     uint64_t code_type; /* the runtime address of PyCode_Type */
+    uint64_t interpreters;
+    struct python_threads threads;
 };
 
 struct python_function {
@@ -52,9 +55,10 @@ static const char *meet(pid_t pid, const struct process_image *run, const void *
 
     if (why)
         return why;
+    process->interpreters = runtime + process->offsets.interpreters;
     process->code_type = bias + image->code_type;
     *(struct python_space *)ret_space = (struct python_space){
-        .interpreters = runtime + process->offsets.interpreters,
+        .interpreters = process->interpreters,
         .image = *run,
         .layout = process->offsets.walk,
     };
@@ -75,6 +79,14 @@ static bool read_function(pid_t pid, void *data, uint64_t object, uint32_t check
 static void release_function(void *function)
 {
     python_code_release(&((struct python_function *)function)->code);
+}
+
+static char *thread_name(pid_t pid, void *data, uint64_t id, pid_t number)
+{
+    struct python_process *process = data;
+
+    return python_thread_name(pid, &process->offsets, process->interpreters, &process->threads, id,
+                              number);
 }
 
 static uint32_t line(const void *data, uint32_t at)
@@ -119,6 +131,7 @@ const struct runtime_kind runtime_python = {
     .meet = meet,
     .read_function = read_function,
     .release_function = release_function,
+    .thread_name = thread_name,
     .line = line,
     .name = name,
 };

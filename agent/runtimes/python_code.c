@@ -28,8 +28,7 @@ static uint32_t char_at(const unsigned char *text, size_t i, unsigned kind)
     return four;
 }
 
-/* A str object as UTF-8, at most @max characters; NULL: it is none. */
-static char *read_str(pid_t pid, const struct python_offsets *o, uint64_t str, size_t max)
+char *python_str_read(pid_t pid, const struct python_offsets *o, uint64_t str, size_t max)
 {
     uint64_t length = 0;
     uint32_t state = 0;
@@ -88,8 +87,8 @@ bool python_code_read(pid_t pid, const struct python_offsets *o, uint64_t code, 
         python_check(name, first_line) != check)
         return false;
     c.first_line = (int)first_line;
-    c.name = read_str(pid, o, qualname, PYTHON_NAME_MAX);
-    c.file = read_str(pid, o, file, PYTHON_FILE_MAX);
+    c.name = python_str_read(pid, o, qualname, PYTHON_NAME_MAX);
+    c.file = python_str_read(pid, o, file, PYTHON_FILE_MAX);
     c.lines = read_bytes(pid, o, lines, &c.n_lines);
     if (!c.name || !c.file) {
         python_code_release(&c);

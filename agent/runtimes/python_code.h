@@ -34,5 +34,8 @@ bool python_code_read(pid_t pid, const struct python_offsets *offsets, uint64_t 
                       uint32_t check, struct python_code *ret_code);
 void python_code_release(struct python_code *code); /* safe on a zeroed one */
 
+/* A str object as UTF-8, at most @max characters, owned by the caller; NULL: it is none. */
+char *python_str_read(pid_t pid, const struct python_offsets *offsets, uint64_t str, size_t max);
+
 /* The line of the instruction @at bytes from the first; 0: none is known. Pure. */
 int python_code_line(const struct python_code *code, enum python_lines how, uint32_t at);

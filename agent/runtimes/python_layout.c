@@ -9,7 +9,7 @@
     .str_compact = (compact), .bytes_length = 16, .bytes_data = 32, .object_type = 8
 
 /* Up to 3.10 frames are objects, and differ little. */
-#define FRAME_OBJECTS(lasti, how, line_table)                                                      \
+#define FRAME_OBJECTS(lasti, how, line_table, modules, cached_keys)                                \
     .walk = { .interp_next = 0,                                                                    \
               .interp_threads = 8,                                                                 \
               .thread_next = 8,                                                                    \
@@ -24,12 +24,13 @@
               .instr = (how),                                                                      \
               .entry = PYTHON_ENTRY_EACH },                                                        \
     .interpreters = 32, .code_filename = 104, .code_name = 112, .code_qualname = 112,              \
-    .code_lines = 120, .lines = (line_table), STRINGS(48, 72)
+    .code_lines = 120, .lines = (line_table), .interp_modules = (modules),                         \
+    .type_cached_keys = (cached_keys), .attributes = PYTHON_ATTRIBUTES_DICT, STRINGS(48, 72)
 
 static const struct python_offsets table[] = {
-    [8] = { FRAME_OBJECTS(104, PYTHON_INSTR_BYTES, PYTHON_LINES_LNOTAB) },
-    [9] = { FRAME_OBJECTS(104, PYTHON_INSTR_BYTES, PYTHON_LINES_LNOTAB) },
-    [10] = { FRAME_OBJECTS(96, PYTHON_INSTR_UNITS, PYTHON_LINES_PEP_626) },
+    [8] = { FRAME_OBJECTS(104, PYTHON_INSTR_BYTES, PYTHON_LINES_LNOTAB, 56, 872) },
+    [9] = { FRAME_OBJECTS(104, PYTHON_INSTR_BYTES, PYTHON_LINES_LNOTAB, 856, 864) },
+    [10] = { FRAME_OBJECTS(96, PYTHON_INSTR_UNITS, PYTHON_LINES_PEP_626, 856, 872) },
     [11] = { .walk = { .interp_next = 0,
                        .interp_threads = 16,
                        .thread_next = 8,
@@ -52,6 +53,9 @@ static const struct python_offsets table[] = {
              .code_qualname = 128,
              .code_lines = 136,
              .lines = PYTHON_LINES_LOCATIONS,
+             .interp_modules = 888,
+             .type_cached_keys = 872,
+             .attributes = PYTHON_ATTRIBUTES_BEFORE,
              STRINGS(48, 72) },
     [12] = { .walk = { .interp_next = 0,
                        .interp_threads = 72,
@@ -76,6 +80,9 @@ static const struct python_offsets table[] = {
              .code_qualname = 128,
              .code_lines = 136,
              .lines = PYTHON_LINES_LOCATIONS,
+             .interp_modules = 944,
+             .type_cached_keys = 880,
+             .attributes = PYTHON_ATTRIBUTES_TAGGED,
              STRINGS(40, 56) },
 };
 
@@ -99,7 +106,9 @@ static const char *read_debug_offsets(int minor, const unsigned char *text, size
                                       struct python_offsets *ret)
 {
     enum { FIELD_MAX = 1 << 15 };
-    struct python_offsets o = { .lines = PYTHON_LINES_LOCATIONS };
+    struct python_offsets o = { .lines = PYTHON_LINES_LOCATIONS,
+                                .type_cached_keys = 880,
+                                .attributes = PYTHON_ATTRIBUTES_INLINE };
     struct python_layout *w = &o.walk;
     const struct {
         struct word word;
@@ -116,6 +125,7 @@ static const char *read_debug_offsets(int minor, const unsigned char *text, size
         { { 45, 51 }, &o.object_type },      { { 65, 75 }, &o.bytes_length },
         { { 66, 76 }, &o.bytes_data },       { { 68, 78 }, &o.str_state },
         { { 69, 79 }, &o.str_length },       { { 70, 80 }, &o.str_ascii },
+        { { 11, 12 }, &o.interp_modules },
     };
 
     if (size < COOKIE_SIZE || memcmp(text, "xdebugpy", COOKIE_SIZE) != 0)

@@ -22,6 +22,14 @@ enum python_lines {
     PYTHON_LINES_LOCATIONS /* co_linetable from 3.11 on (Objects/locations.md) */
 };
 
+/* Where an object keeps its attributes, and how a dictionary does. */
+enum python_attributes {
+    PYTHON_ATTRIBUTES_DICT,   /* a dictionary behind the object (up to 3.10) */
+    PYTHON_ATTRIBUTES_BEFORE, /* a dictionary before it, or values without one (3.11) */
+    PYTHON_ATTRIBUTES_TAGGED, /* the same, in one word (3.12) */
+    PYTHON_ATTRIBUTES_INLINE, /* values behind it (from 3.13) */
+};
+
 /* What the walk needs, and what the names do. Offsets in bytes. */
 struct python_offsets {
     struct python_layout walk;
@@ -32,8 +40,11 @@ struct python_offsets {
         str_ascii;        /* str_ascii: where the text of an ASCII one begins */
     uint16_t str_compact; /* and of another */
     uint16_t bytes_length, bytes_data;
-    uint8_t state_shift; /* of str_state, to its kind */
-    uint8_t lines;       /* enum python_lines */
+    uint16_t interp_modules;   /* sys.modules */
+    uint16_t type_cached_keys; /* of a class: the keys that its instances share */
+    uint8_t state_shift;       /* of str_state, to its kind */
+    uint8_t lines;             /* enum python_lines */
+    uint8_t attributes;        /* enum python_attributes */
 };
 
 enum { PYTHON_DEBUG_OFFSETS_SIZE = 1024, PYTHON_MINOR_MIN = 8, PYTHON_MINOR_MAX = 14 };

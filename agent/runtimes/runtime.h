@@ -81,6 +81,11 @@ struct runtime_kind {
     /* False: the native frame that runs it says more. NULL: never. */
     bool (*is_shown)(const void *function);
 
+    /* What a thread is called that the kernel has no name of its own for, or only the beginning of
+     * one; NULL: not known (yet). @id: its thread pointer; @number: in its own PID namespace. Owned
+     * by the caller. NULL: the kernel always knows. */
+    char *(*thread_name)(pid_t pid, void *process, uint64_t id, pid_t number);
+
     /* The line of a place in it; 0: not known. */
     uint32_t (*line)(const void *function, uint32_t at);
     char *(*name)(const void *function, uint32_t line); /* owned by the caller */

@@ -3,6 +3,7 @@
 
 #include "agent/budget.h"
 #include "agent/hash.h"
+#include "agent/proc_file.h"
 #include "lib/mem.h"
 
 #include <assert.h>
@@ -82,6 +83,20 @@ struct chain {
     UT_hash_handle hh;
 };
 
+struct thread_key {
+    uint64_t number; /* of the image that its process runs */
+    uint64_t id;
+    pid_t tid;
+    uint32_t pad;
+};
+
+struct thread {
+    struct thread_key key;
+    char *name; /* owned; NULL: not known yet */
+    uint32_t n_asked;
+    UT_hash_handle hh;
+};
+
 struct runtimes {
     struct images *images;
     int spaces[RUNTIME_COUNT]; /* -1: not attached yet */
@@ -92,7 +107,8 @@ struct runtimes {
     struct function *by_sight; /* those that could be read, the first of each */
     struct function **functions;
     uint32_t n_functions;
-    struct chain *chains; /* owned; by key */
+    struct chain *chains;   /* owned; by key */
+    struct thread *threads; /* owned; by key */
     char versions[VERSIONS_MAX][VERSION_SIZE];
     size_t n_versions;
     uint32_t n_starting;  /* processes that are not walked yet */
@@ -129,6 +145,17 @@ static void free_function(struct function *function)
     free(function);
 }
 
+static void forget_threads(struct runtimes *r)
+{
+    struct thread *thread, *next;
+
+    HASH_ITER (hh, r->threads, thread, next) {
+        HASH_DEL(r->threads, thread);
+        free(thread->name);
+        free(thread);
+    }
+}
+
 void runtimes_free(struct runtimes *r)
 {
     struct process *process, *next;
@@ -140,6 +167,7 @@ void runtimes_free(struct runtimes *r)
         HASH_DEL(r->chains, chain);
         free(chain);
     }
+    forget_threads(r);
     HASH_CLEAR(hh, r->by_key);
     HASH_CLEAR(hh_sight, r->by_sight);
     for (uint32_t i = 0; i < r->n_functions; i++)
@@ -552,6 +580,48 @@ char *runtimes_name(const struct runtimes *r, uint32_t function, uint32_t line, 
 int64_t runtimes_put_off(const struct runtimes *r)
 {
     return r->n_put_off;
+}
+
+/* NULL: no language of the process has one for it. */
+static char *read_thread_name(struct runtimes *r, const struct thread_key *key)
+{
+    char *name = NULL;
+
+    for (uint32_t i = 0; i < RUNTIME_COUNT && !name; i++) {
+        struct process_key process_key = key_of(key->number, i);
+        const struct process *process = find_process(r, &process_key);
+        uint64_t began_ns;
+
+        if (!kinds[i]->thread_name || !process || !process->data || process->n_tries > 0)
+            continue;
+        if (!begin_to_read(r, &began_ns))
+            return NULL;
+        name =
+            kinds[i]->thread_name(process->pid, process->data, key->id, proc_file_nspid(key->tid));
+        end_reading(r, began_ns);
+    }
+    return name;
+}
+
+/* A thread that has just begun may have its name a little later: it is asked for with the first
+ * sample, the second, the fourth and so on. */
+const char *runtimes_thread_name(struct runtimes *r, uint64_t number, pid_t tid, uint64_t id)
+{
+    struct thread_key key = { number, id, tid, 0 };
+    struct thread *thread;
+
+    HASH_FIND(hh, r->threads, &key, sizeof(key), thread);
+    if (!thread) {
+        if (HASH_COUNT(r->threads) >= RUNTIMES_THREADS_MAX)
+            forget_threads(r);
+        thread = mem_zalloc(sizeof(*thread));
+        thread->key = key;
+        HASH_ADD(hh, r->threads, key, sizeof(thread->key), thread);
+    }
+    thread->n_asked++;
+    if (!thread->name && (thread->n_asked & (thread->n_asked - 1)) == 0)
+        thread->name = read_thread_name(r, &key);
+    return thread->name;
 }
 
 const char *runtimes_version(const struct runtimes *r, size_t i)

@@ -23,7 +23,8 @@
 enum {
     RUNTIMES_PROCESSES_MAX = 4096,
     RUNTIMES_FUNCTIONS_MAX = 1 << 17,
-    RUNTIMES_CHAINS_MAX = 1 << 16, /* frames whose functions are remembered */
+    RUNTIMES_THREADS_MAX = 1 << 14, /* whose names are remembered */
+    RUNTIMES_CHAINS_MAX = 1 << 16,  /* frames whose functions are remembered */
 };
 
 struct runtimes;
@@ -73,6 +74,11 @@ char *runtimes_name(const struct runtimes *runtimes, uint32_t function, uint32_t
 
 /* How often there was no time to read a function: it has no name then, until there is. */
 int64_t runtimes_put_off(const struct runtimes *runtimes);
+
+/* What the language calls a thread of the process @number; NULL: nothing, or not known yet.
+ * Borrowed, until the next call. @id: its thread pointer. */
+const char *runtimes_thread_name(struct runtimes *runtimes, uint64_t number, pid_t tid,
+                                 uint64_t id);
 
 /* What was met, "python 3.11" or "python 3.15: not supported, native frames only", each once; NULL:
  * no more. Borrowed. */
