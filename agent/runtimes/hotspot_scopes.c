@@ -10,7 +10,10 @@
 enum {
     SIZE_MAX_BYTES = 64 << 20, /* of what one nmethod has of a thing */
     METADATA_MAX = 1 << 20,
-    DEPTH_MAX = 1024,
+    DEPTH_MAX = 256, /* HotSpot itself stops at 15, or some tens with method handles */
+    WINDOW = 4096,
+    WINDOWS_MAX = 16,
+    SCOPE_BYTES = 16, /* enough for three numbers */
     WORD = 8,
 };
 
@@ -121,54 +124,81 @@ static uint32_t scope_at(const struct reading *r, uint32_t pc)
     return (uint32_t)value;
 }
 
-static bool read_method(const struct reading *r, uint32_t index, struct hotspot_scope *scope)
+/* What is read of the scopes: callers lie before what they call, mostly near it. */
+struct window {
+    uint32_t start, end;
+    unsigned n_read;
+    unsigned char bytes[WINDOW];
+};
+
+static const unsigned char *look_at(const struct reading *r, struct window *w, uint32_t off)
+{
+    if (off < w->start || off + SCOPE_BYTES > w->end) {
+        uint32_t start = off + SCOPE_BYTES > WINDOW ? off + SCOPE_BYTES - WINDOW : 0;
+
+        w->end = 0;
+        if (++w->n_read > WINDOWS_MAX || !target_memory_read(r->pid, r->places.scopes + start,
+                                                             w->bytes, off + SCOPE_BYTES - start))
+            return NULL;
+        w->start = start;
+        w->end = off + SCOPE_BYTES;
+    }
+    return w->bytes + (off - w->start);
+}
+
+struct entry {
+    uint32_t caller; /* where it lies, before this one; 0: there is none */
+    uint32_t method; /* among the metadata, from 1 on */
+    uint32_t bci;    /* from -1 on, on entry */
+};
+
+static bool read_entry(const struct reading *r, struct window *w, uint32_t off, struct entry *ret)
+{
+    const unsigned char *bytes = look_at(r, w, off);
+    struct hotspot_compressed c = { bytes, bytes ? bytes + SCOPE_BYTES : NULL,
+                                    r->layout->major >= HOTSPOT_NO_ZERO_SINCE };
+
+    if (!bytes)
+        return false;
+    ret->caller = hotspot_compressed_u32(&c);
+    ret->method = hotspot_compressed_u32(&c);
+    ret->bci = hotspot_compressed_u32(&c);
+    return ret->caller < off && ret->bci <= UINT16_MAX;
+}
+
+static bool read_scope(const struct reading *r, const struct entry *entry,
+                       struct hotspot_scope *ret)
 {
     uint64_t const_method = 0;
 
-    if (index == 0 || index > METADATA_MAX ||
-        !target_memory_u64(r->pid, r->places.metadata + (uint64_t)(index - 1) * WORD,
-                           &scope->method) ||
-        !target_memory_u64(r->pid, scope->method + r->layout->method_const, &const_method))
+    if (entry->method == 0 || entry->method > METADATA_MAX ||
+        !target_memory_u64(r->pid, r->places.metadata + (uint64_t)(entry->method - 1) * WORD,
+                           &ret->method) ||
+        !target_memory_u64(r->pid, ret->method + r->layout->method_const, &const_method))
         return false;
-    scope->check = hotspot_check(const_method);
+    ret->check = hotspot_check(const_method);
+    ret->bci = entry->bci > 0 ? entry->bci - 1 : 0;
     return true;
-}
-
-/* A scope begins with where its caller's lies, before it, then the method and the place in it,
- * which counts from -1: on entry. */
-static bool read_scope(const struct reading *r, uint32_t off, struct hotspot_scope *ret,
-                       uint32_t *ret_caller)
-{
-    enum { BYTES = 16, BCI_BIAS = 1 };
-    unsigned char bytes[BYTES];
-    struct hotspot_compressed c = { bytes, bytes + BYTES,
-                                    r->layout->major >= HOTSPOT_NO_ZERO_SINCE };
-
-    if (!target_memory_read(r->pid, r->places.scopes + off, bytes, BYTES))
-        return false;
-    *ret_caller = hotspot_compressed_u32(&c);
-
-    uint32_t index = hotspot_compressed_u32(&c), bci = hotspot_compressed_u32(&c);
-
-    ret->bci = bci > 0 ? bci - BCI_BIAS : 0;
-    return bci <= UINT16_MAX && *ret_caller < off && read_method(r, index, ret);
 }
 
 /* False: what was read cannot be of that nmethod. */
 static bool read_scopes(const struct reading *r, uint32_t off, struct hotspot_scopes *ret)
 {
-    struct hotspot_scope scope = { 0 };
+    struct window window = { 0 };
+    struct entry entry = { 0 };
+    struct hotspot_scope root;
 
     ret->n = 0;
     for (int depth = 0; off != 0 && depth < DEPTH_MAX; depth++) {
-        if (!read_scope(r, off, &scope, &off))
+        if (!read_entry(r, &window, off, &entry))
             return false;
-        if (ret->n < HOTSPOT_SCOPES_MAX)
-            ret->scopes[ret->n++] = scope;
-        else
-            ret->is_whole = false;
+        if (ret->n < HOTSPOT_SCOPES_MAX && !read_scope(r, &entry, &ret->scopes[ret->n++]))
+            return false;
+        ret->is_whole = depth < HOTSPOT_SCOPES_MAX;
+        off = entry.caller;
     }
-    return off == 0 && ret->n > 0 && scope.method == r->places.method;
+    return off == 0 && ret->n > 0 && read_scope(r, &entry, &root) &&
+           root.method == r->places.method;
 }
 
 /* All that is certain: the method that was compiled. */
@@ -182,6 +212,7 @@ static bool read_compiled(const struct reading *r, struct hotspot_scopes *ret)
                                              .check = hotspot_check(const_method),
                                              .bci = HOTSPOT_BCI_UNKNOWN };
     ret->n = 1;
+    ret->is_whole = true;
     return true;
 }
 
@@ -189,7 +220,7 @@ bool hotspot_scopes_read(pid_t pid, const struct hotspot_layout *layout, uint64_
                          uint32_t compile_id, uint32_t pc, struct hotspot_scopes *ret_scopes)
 {
     struct reading r = { .pid = pid, .layout = layout, .nmethod = nmethod };
-    struct hotspot_scopes s = { .is_whole = true };
+    struct hotspot_scopes s = { 0 };
     uint32_t id = 0, off;
 
     if (!target_memory_read(pid, nmethod, r.header, layout->nmethod_size) ||
