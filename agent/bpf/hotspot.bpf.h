@@ -24,7 +24,7 @@ static __always_inline bool hotspot_read(void *to, __u32 size, __u64 addr)
 #include "agent/bpf/hotspot_step.h"
 #else
 struct hotspot_look {
-    __u64 scan, blob;
+    __u64 scan, blob, n;
 };
 #endif
 
@@ -111,7 +111,7 @@ static __always_inline void hotspot_begin(struct scratch *s)
     if (!space || !h || !process_image_binds(&space->image, &s->record.image))
         return;
     h->space = *space;
-    h->look.scan = h->look.blob = 0;
+    h->look.scan = h->look.blob = h->look.n = 0;
     h->n = 0;
     s->walk.made_low = space->low;
     s->walk.made_high = space->high;

@@ -61,7 +61,7 @@ struct hotspot_look {
     __u64 scan;              /* where a return address is looked for next; 0: nowhere */
     __u32 n_scanned;
     __u32 size, frame_size; /* in bytes */
-    __u32 pad;
+    __u32 n;                /* frames of the stack when there was one of Java's */
 };
 
 static __always_inline __u16 hotspot_u16(const struct hotspot_look *k, __u16 off)
@@ -373,8 +373,17 @@ static __always_inline __u64 hotspot_original(const struct unwind_walk *w,
     return pc;
 }
 
-/* Its caller is in the code cache as well, but where a call for the collector is under way, before
- * which registers were pushed: then the return address is a little higher. */
+/* Is this a caller? The interpreter calls nobody, and jumps; but it has a frame pointer. */
+static __always_inline bool hotspot_is_caller(const struct unwind_walk *w,
+                                              const struct hotspot_space *space, __u64 pc, __u64 bp,
+                                              __u64 cfa)
+{
+    return hotspot_has(space, pc) &&
+           (unwind_scan_is_behind_call(w, pc) || (!(bp & 7) && bp - cfa < HOTSPOT_ENTRY_MAX));
+}
+
+/* Its caller is in the code cache as well. Where native code is called for the collector, registers
+ * are pushed before: then the return address is a little higher. */
 static __always_inline __u8 hotspot_whole(struct unwind_walk *w, const struct hotspot_space *space,
                                           struct hotspot_look *k)
 {
@@ -382,7 +391,8 @@ static __always_inline __u8 hotspot_whole(struct unwind_walk *w, const struct ho
 
     if (!hotspot_read(k->frame, 2 * sizeof(k->frame[0]), cfa - 16))
         return RECORD_STOP_NO_READ;
-    if (hotspot_has(space, k->frame[1]))
+    if (k->n + 1 == w->n ? hotspot_has(space, k->frame[1])
+                         : hotspot_is_caller(w, space, k->frame[1], k->frame[0], cfa))
         return hotspot_leave(w, k->frame[1], cfa, k->frame[0]);
     k->scan = cfa;
     k->n_scanned = 0;
@@ -400,7 +410,7 @@ static __always_inline __u8 hotspot_scan(struct unwind_walk *w, const struct hot
         k->scan = 0;
         return RECORD_STOP_NO_RULE;
     }
-    if (!hotspot_is_return(w, space, pc))
+    if (!hotspot_is_caller(w, space, pc, bp, at + 8))
         return UNWIND_CONTINUE;
     k->scan = 0;
     return hotspot_leave(w, pc, at + 8, bp);
@@ -465,16 +475,11 @@ static __always_inline __u8 hotspot_stub(struct unwind_walk *w, const struct hot
     return UNWIND_CONTINUE;
 }
 
-/*
- * The frame whose code lies in the code cache: notes what it runs, unless that is not known, and
- * goes to its caller. Returns what w->stop is to be. It may take more steps, which note nothing,
- * while k->scan is not 0: they are hotspot_scan()'s.
- */
-static __always_inline __u8 hotspot_step(struct unwind_walk *w, const struct hotspot_space *space,
-                                         struct hotspot_look *k, struct runtime_frame *ret_frame)
+static __always_inline __u8 hotspot_leave_blob(struct unwind_walk *w,
+                                               const struct hotspot_space *space,
+                                               struct hotspot_look *k,
+                                               struct runtime_frame *ret_frame)
 {
-    if (!hotspot_look(space, w->pc - !w->is_exact, k))
-        return unwind_by_frame_pointer(w, 0);
     *ret_frame = hotspot_frame(HOTSPOT_BLOB, k->blob, w->pc - k->blob,
                                (__u32)hotspot_u64(k, space->offsets.blob_name));
     if ((k->name == HOTSPOT_NAME_INTERPRETER || k->name == HOTSPOT_NAME_ADAPTER) &&
@@ -485,4 +490,21 @@ static __always_inline __u8 hotspot_step(struct unwind_walk *w, const struct hot
     if (k->name == HOTSPOT_NAME_NMETHOD || k->name == HOTSPOT_NAME_NATIVE)
         return hotspot_compiled(w, space, k, ret_frame);
     return hotspot_stub(w, space, k);
+}
+
+/*
+ * The frame whose code lies in the code cache: notes what it runs, unless that is not known, and
+ * goes to its caller. Returns what w->stop is to be. It may take more steps, which note nothing,
+ * while k->scan is not 0: they are hotspot_scan()'s.
+ */
+static __always_inline __u8 hotspot_step(struct unwind_walk *w, const struct hotspot_space *space,
+                                         struct hotspot_look *k, struct runtime_frame *ret_frame)
+{
+    __u8 stop;
+
+    if (!hotspot_look(space, w->pc - !w->is_exact, k))
+        return unwind_by_frame_pointer(w, 0);
+    stop = hotspot_leave_blob(w, space, k, ret_frame);
+    k->n = w->n;
+    return stop;
 }

@@ -193,6 +193,7 @@ struct step_case {
     enum blob blob;
     __u64 off; /* of pc in its code */
     bool is_exact;
+    bool has_called_native; /* the frame before was native */
     struct {
         __s32 off; /* from pc */
         __u8 n, bytes[16];
@@ -227,7 +228,8 @@ static void check(const struct step_case *c)
                              .bp = c->bp ? c->bp : 0xbb,
                              .regs = { [0] = c->rax, [3] = c->rbx, [13] = c->r13 },
                              .is_exact = c->is_exact,
-                             .has_regs = c->is_exact };
+                             .has_regs = c->is_exact,
+                             .n = c->has_called_native ? 5 : 1 };
 
     make_world();
     for (size_t i = 0; i < 2; i++) {
@@ -296,6 +298,13 @@ static void from_a_frame_to_its_caller(void **state)
           .code = { { 0x80 - 0x40 - 5, 5, { 0xe8 } } },
           .words = { { 5, 0x1234 }, { 15, CALLER }, { 14, 0xb0 } }, .pc = CALLER, .sp = AT(16),
           .new_bp = 0xb0, COMPILED_AT(0x40) },
+        { "registers lie below the frame, and a word that is no return address", .blob = COMPILED,
+          .off = 0x40, .has_called_native = true, .code = { { 0x80 - 0x40 - 5, 5, { 0xe8 } } },
+          .words = { { 5, code_at(STUB, 0) }, { 4, 0xb1 }, { 15, CALLER }, { 14, 0xb0 } },
+          .pc = CALLER, .sp = AT(16), .new_bp = 0xb0, COMPILED_AT(0x40) },
+        { "called by the interpreter, it calls native code", .blob = COMPILED, .off = 0x40,
+          .has_called_native = true, .words = { { 5, code_at(INTERPRETER, 0) }, { 4, FRAME } },
+          .pc = code_at(INTERPRETER, 0), .sp = AT(6), .new_bp = FRAME, COMPILED_AT(0x40) },
         { "native, without a frame", .blob = SMALL, .off = 0x40, .is_exact = true, ONLY_RA,
           .stop = UNWIND_CONTINUE, .what = HOTSPOT_NMETHOD, .object = blob_at(SMALL), .at = 0x41 },
         { "interpreted", .blob = INTERPRETER, .off = 0x40, .bp = FRAME,
