@@ -42,9 +42,13 @@ CFLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all 
 CFLAGS_tsan    := -O1 -g -fsanitize=thread
 CFLAGS_analyze := -O1 -g -fanalyzer
 CFLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-# The C library's headers for arm64; those of the other libraries are this machine's, and alike. Nothing is linked.
+# The C library's headers for arm64; those of the other libraries are this machine's, and alike. As a rule nothing is linked.
 CFLAGS_arm64   := --target=aarch64-linux-gnu -O2 -g -nostdlibinc -isystem /usr/aarch64-linux-gnu/include \
                   -idirafter /usr/include -idirafter /usr/include/$(shell gcc -dumpmachine)
+# To link it, these are needed: ARM64_ROOT has Debian's packages of them for arm64, as e2e/kernels/check gets them.
+LDFLAGS_arm64   = --target=aarch64-linux-gnu -L$(ARM64_ROOT)/usr/lib/aarch64-linux-gnu \
+                  -Wl,-rpath-link=$(ARM64_ROOT)/usr/lib/aarch64-linux-gnu:$(ARM64_ROOT)/lib/aarch64-linux-gnu
+LDXX_arm64     := -static-libstdc++ -static-libgcc
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 LDXX_release    := -static-libstdc++ -static-libgcc
 LDFLAGS_asan   := -fsanitize=address,undefined
@@ -53,7 +57,7 @@ LDFLAGS_fuzz   := -fsanitize=fuzzer,address,undefined
 CFLAGS_ALL = -std=gnu17 -D_GNU_SOURCE -I. -I$(OUT) -MMD -MP $(WARN) -ffile-prefix-map=$(CURDIR)=. \
              -DPODFLAME_VERSION='"$(VERSION)"' $(CFLAGS_$(PROFILE)) $(if $(CI),-Werror) $(CFLAGS)
 
-CXXFLAGS_ALL = $(filter-out -std=% -Wstrict-prototypes -Wmissing-prototypes,$(CFLAGS_ALL)) -std=c++17 -fno-exceptions -fno-rtti \
+CXXFLAGS_ALL = $(filter-out -nostdlibinc -std=% -Wstrict-prototypes -Wmissing-prototypes,$(CFLAGS_ALL)) -std=c++17 -fno-exceptions -fno-rtti \
              -isystem $(shell $(LLVM_CONFIG) --includedir)
 
 # Every .c outside tests/, fuzz/ and bpf/ belongs to the program whose folder it is in.
@@ -193,8 +197,8 @@ arm64-objects: $(call objects,$(SRC_agent) $(ASM_agent))
 arm64: have-deps ## compile the agent and its BPF programs for arm64, without linking them
 	@$(MAKE) --no-print-directory PROFILE=arm64 CC=clang arm64-objects
 
-KERNEL_PACKAGES := qemu-system-x86 cpio busybox-static
-kernels: have-deps $(BIN)/podflame-agent ## the agent on Debian's kernels 5.10, 6.1 and 6.12, emulated (some minutes; fetches the kernels)
+KERNEL_PACKAGES := cpio busybox-static $(if $(findstring arm64,$(SUITE)),qemu-system-arm g++-aarch64-linux-gnu,qemu-system-x86)
+kernels: have-deps $(BIN)/podflame-agent ## the agent on Debian's kernels 5.10, 6.1 and 6.12, emulated (some minutes; fetches the kernels); SUITE=arm64: on those for arm64
 	@dpkg-query -W $(KERNEL_PACKAGES) >/dev/null 2>&1 || $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(KERNEL_PACKAGES)
 	@e2e/kernels/check $(SUITE)
 

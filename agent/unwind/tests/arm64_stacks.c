@@ -9,6 +9,7 @@
  * The frames are those of libgcc's unwinder or, where that cannot go on, of the chain as the
  * functions noted it themselves.
  */
+#ifdef __aarch64__
 #include <alloca.h>
 #include <pthread.h>
 #include <signal.h>
@@ -339,3 +340,4 @@ int main(int argc, char **argv)
     KEEP();
     return 1;
 }
+#endif
