@@ -225,7 +225,7 @@ static __always_inline struct runtime_frame hotspot_method_frame(
 static __always_inline bool hotspot_enter(struct unwind_walk *w, const struct hotspot_space *space,
                                           struct runtime_frame *ret_frame)
 {
-    __u64 sender_sp, addr, pc = 0;
+    __u64 sender_sp, addr, pc = 0, bp = w->bp;
     struct hotspot_method method;
 
     if (!w->is_exact || !unwind_reg(w, HOTSPOT_REG_BCP, &sender_sp) || sender_sp & 7 ||
@@ -235,8 +235,10 @@ static __always_inline bool hotspot_enter(struct unwind_walk *w, const struct ho
     if ((!unwind_read(w, w->sp, &pc) || !hotspot_has(space, pc)) &&
         (!unwind_reg(w, HOTSPOT_REG_RETURN, &pc) || !hotspot_has(space, pc)))
         return false;
+    if (w->bp - w->sp < sender_sp - w->sp && !unwind_read(w, w->bp, &bp))
+        return false; /* the frame pointer is pushed already */
     *ret_frame = hotspot_method_frame(&method, 0);
-    (void)hotspot_leave(w, pc, sender_sp, w->bp);
+    (void)hotspot_leave(w, pc, sender_sp, bp);
     return true;
 }
 
