@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Profiles code with known shares of CPU time under each interpreter that is named by PYTHONS (default: /usr/bin/python3)
-# NODES (default: node, when there is one) and JAVAS (default: java, when there is javac too), and compares the profile with what the code measured of itself.
+# NODES (default: node, when there is one) and JAVAS (homes of JDKs or JREs; default: that of javac, which is needed), and compares the profile with what the code measured of itself.
 # Exit 0: all held, 1: not, 77: this machine cannot run it. PODFLAME_AGENT names another binary; KEEP a file for the
 # stacks of what failed.
 set -uo pipefail
@@ -10,7 +10,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 agent=$(readlink -f "${PODFLAME_AGENT:-build/bin/podflame-agent}") || exit 1
 read -ra pythons <<<"${PYTHONS-/usr/bin/python3}"
 read -ra nodes <<<"${NODES-$(command -v node)}"
-read -ra javas <<<"${JAVAS-$(command -v java)}"
+javac=$(readlink -f "$(command -v javac)")
+read -ra javas <<<"${JAVAS-${javac%/bin/javac}}"
 seconds=${SECONDS_EACH:-5}
 
 [ "$(id -u)" -eq 0 ] || { echo "skipped: needs root" && exit 77; }
@@ -46,11 +47,12 @@ for node in "${nodes[@]}"; do
 done
 [ ${#nodes[@]} -gt 0 ] || echo "skipped Node.js: there is none on this machine"
 
-if [ ${#javas[@]} -eq 0 ] || ! command -v javac >/dev/null; then
+if [ -z "$javac" ]; then
     echo "skipped Java: there is no JDK on this machine"
 else
-    javac -nowarn --release 8 -d "$work/classes" "$here/e2e/workloads/java/Shares.java" 2>/dev/null || exit 1
-    for java in "${javas[@]}"; do
+    "$javac" -nowarn --release 8 -d "$work/classes" "$here/e2e/workloads/java/Shares.java" 2>/dev/null || exit 1
+    for home in "${javas[@]}"; do
+        java=$home/bin/java
         compare java "java $("$java" -version 2>&1 | sed -n '1s/.*"\(.*\)".*/\1/p')" "$java" -cp "$work/classes" Shares
     done
 fi
