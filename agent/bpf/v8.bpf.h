@@ -31,6 +31,7 @@ struct {
 
 struct v8_state {
     struct v8_layout layout;
+    struct v8_seen seen;
     __u64 native; /* frames that were looked at */
 };
 
@@ -80,7 +81,7 @@ __attribute__((noinline)) int v8_one(void)
     v->native = native + 1;
     if (native == 0)
         regs = v8_registers_of(s);
-    if (!f->fps[native] || !v8_step(&v->layout, f->fps[native], &regs, &frame))
+    if (!f->fps[native] || !v8_step(&v->layout, f->fps[native], &regs, &v->seen, &frame))
         return 0;
 
     __u64 at = (__u64)s->record.n_kernel + s->record.n_user + 2 * (__u64)s->record.n_runtime;
@@ -106,6 +107,7 @@ static __always_inline void v8_walk(struct scratch *s)
     if (!space || !v || !process_image_binds(&space->image, &s->record.image))
         return;
     v->layout = space->layout;
+    v->seen = (struct v8_seen){ 0 };
     v->native = 0;
     for (int i = 0; i < RECORD_USER_MAX / LOOP_TURNS; i++) {
         if (v8_some() != 0)

@@ -33,57 +33,83 @@ struct v8_registers {
     __u64 bytecode, offset;
 };
 
+/* Maps that proved to be of what is looked for: the frames of a stack share most of them. */
+struct v8_seen {
+    __u64 function_map, bytecode_map;
+};
+
 struct v8_stack_frame {
     __u64 offset, bytecode, arguments, function, context; /* from V8_FP_OFFSET on */
 };
 
 static __always_inline bool v8_has_type(const struct v8_layout *l, __u64 object, __u16 first,
-                                        __u16 last)
+                                        __u16 last, __u64 *seen)
 {
     __u64 map = 0;
     __u16 type = 0;
 
-    return v8_is_object(object) && v8_field(object, 0, &map) && v8_is_object(map) &&
-           v8_read(&type, sizeof(type), map - V8_TAG + l->map_type) && type >= first &&
-           type <= last;
+    if (!v8_is_object(object) || !v8_field(object, 0, &map))
+        return false;
+    if (map == *seen)
+        return true;
+    if (!v8_is_object(map) || !v8_read(&type, sizeof(type), map - V8_TAG + l->map_type) ||
+        type < first || type > last)
+        return false;
+    *seen = map;
+    return true;
 }
 
 /* Where in its bytecode a frame is, if the interpreter runs it. The interpreter writes down where
  * it is when it calls; until then a register alone says it. */
 static __always_inline __u32 v8_at(const struct v8_layout *l, const struct v8_stack_frame *frame,
-                                   const struct v8_registers *regs)
+                                   const struct v8_registers *regs, struct v8_seen *seen)
 {
     __u64 begin = (__u64)l->bytecode_data - V8_TAG, offset = frame->offset >> 32, length = 0;
 
     if (l->bytecode_data == 0 || (__u32)frame->offset != 0 ||
-        !v8_has_type(l, frame->bytecode, l->bytecode_type, l->bytecode_type) ||
-        !v8_field(frame->bytecode, V8_ARRAY_LENGTH, &length))
+        !v8_has_type(l, frame->bytecode, l->bytecode_type, l->bytecode_type, &seen->bytecode_map))
         return RUNTIME_AT_UNKNOWN;
-    length >>= 32;
-    if (regs->bytecode == frame->bytecode && regs->offset >= begin && regs->offset - begin < length)
+    if (regs->bytecode == frame->bytecode && regs->offset >= begin &&
+        v8_field(frame->bytecode, V8_ARRAY_LENGTH, &length) && regs->offset - begin < length >> 32)
         offset = regs->offset;
-    if (offset < begin || offset - begin >= length || offset - begin >= RUNTIME_AT_UNKNOWN)
+    if (offset < begin || offset - begin >= RUNTIME_AT_UNKNOWN)
         return RUNTIME_AT_UNKNOWN;
     return (__u32)(offset - begin);
 }
 
+/* The function's name and script, as far as they tell it from another. */
+static __always_inline bool v8_read_shared(const struct v8_layout *l, __u64 shared,
+                                           __u32 *ret_check)
+{
+    enum { SCRIPT = 2 }; /* in the versions that are known */
+    __u64 words[SCRIPT + 1];
+
+    if (!v8_is_object(shared) || !v8_read(words, sizeof(words), shared - V8_TAG + l->shared_name) ||
+        (l->shared_script != l->shared_name + SCRIPT * sizeof(*words) &&
+         !v8_field(shared, l->shared_script, &words[SCRIPT])))
+        return false;
+    *ret_check = v8_check(words[0], words[SCRIPT]);
+    return true;
+}
+
 /* False: the frame runs no JavaScript function. */
 static __always_inline bool v8_step(const struct v8_layout *l, __u64 fp,
-                                    const struct v8_registers *regs, struct runtime_frame *ret)
+                                    const struct v8_registers *regs, struct v8_seen *seen,
+                                    struct runtime_frame *ret)
 {
     struct v8_stack_frame frame;
-    __u64 shared = 0, name = 0, script = 0;
+    __u64 shared = 0;
+    __u32 check = 0;
 
     if (!v8_read(&frame, sizeof(frame), fp + V8_FP_OFFSET) || !v8_is_object(frame.context) ||
-        !v8_has_type(l, frame.function, l->first_function, l->last_function))
-        return false;
-    if (!v8_field(frame.function, l->function_shared, &shared) || !v8_is_object(shared) ||
-        !v8_field(shared, l->shared_name, &name) || !v8_field(shared, l->shared_script, &script))
+        !v8_has_type(l, frame.function, l->first_function, l->last_function, &seen->function_map) ||
+        !v8_field(frame.function, l->function_shared, &shared) ||
+        !v8_read_shared(l, shared, &check))
         return false;
     *ret = (struct runtime_frame){
         .object = shared | (__u64)RUNTIME_V8 << RUNTIME_OBJECT_BITS,
-        .at = RUNTIME_AT_ENTRY | v8_at(l, &frame, regs),
-        .check = v8_check(name, script),
+        .at = RUNTIME_AT_ENTRY | v8_at(l, &frame, regs, seen),
+        .check = check,
     };
     return true;
 }

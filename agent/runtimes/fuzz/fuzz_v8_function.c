@@ -68,13 +68,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint64_t base = target_words_make(data, size, words);
     struct v8_registers regs = { words[TARGET_WORDS - 4], words[TARGET_WORDS - 5] };
+    struct v8_seen seen = { 0 };
     struct v8_position position = { -1, -1 };
     struct runtime_frame frame;
     struct v8_function function;
     struct v8_lines lines;
 
     memcpy(memory, words + TARGET_WORDS - FRAME_HEAD, FRAME_HEAD * sizeof(*memory));
-    if (!v8_step(&image.walk, base + 2 * sizeof(*words), &regs, &frame) ||
+    if (!v8_step(&image.walk, base + 2 * sizeof(*words), &regs, &seen, &frame) ||
         !v8_function_read(getpid(), &image, runtime_frame_object(&frame), frame.check, &function))
         return 0;
     if (!function.name || !function.file || strlen(function.name) > (size_t)V8_NAME_MAX * UTF8_MAX)
