@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/runtimes/v8_positions.h"
 
+/* Where the first difference counts from: the function's entry is before its code. */
+enum { BEFORE_CODE = -1 };
+
 enum { MORE = 1 << 7, GROUP_BITS = 7, VALUE_BITS = 64 };
 
 /* Bits of a position: one that tells places of other files, the place and the inlined call, both
@@ -48,16 +51,18 @@ struct v8_position v8_position_of(uint64_t raw)
 bool v8_positions_find(const uint8_t *table, size_t n, uint32_t offset,
                        struct v8_position *ret_position)
 {
-    uint64_t code = 0, position = 0, by_code, by_position;
+    uint64_t position = 0, by_code, by_position;
+    int64_t code = BEFORE_CODE;
     bool found = false;
 
     for (size_t at = 0; at < n;) {
         if (!read_signed(table, n, &at, &by_code) || !read_signed(table, n, &at, &by_position))
             return false;
-        code += by_code >> (VALUE_BITS - 1) ? ~by_code : by_code;
-        position += by_position;
-        if (code > offset)
+        by_code = by_code >> (VALUE_BITS - 1) ? ~by_code : by_code;
+        if (by_code > (uint64_t)((int64_t)offset - code))
             break;
+        code += (int64_t)by_code;
+        position += by_position;
         *ret_position = v8_position_of(position);
         found = true;
     }
