@@ -29,7 +29,7 @@ class PySpy(Peer):
 
     def profile(self, pid, _target, seconds, work):
         run, output = Run(), work / "py-spy"
-        watch = Watch([FOLDER / "py-spy", "record", "--pid", str(pid), "--duration", str(seconds), "--rate", str(FREQUENCY), "--format", "raw", "--output", str(output)],
+        watch = Watch([FOLDER / "py-spy", "record", "--pid", str(pid), "--duration", str(seconds), "--rate", "99", "--format", "raw", "--output", str(output)],
                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         watch.wait()
         said = watch.process.stderr.read().decode(errors="replace").strip().splitlines()
@@ -83,6 +83,7 @@ class Perf(Peer):
 class Otel(Peer):
     """It profiles the whole machine."""
     startup_s = 30
+    OURS = {"node": (r"([^;]*) \((\S+\.js:\d+)\)", r"\1 \2"), "java": (r"[^; ]+ ([^;( ]+)\([^;)]*\) \([^;:]*:(\d+)\)", r"\1:\2")}
     name, flags, has_native_frames = "otel profiler", (), True
 
     def __init__(self):
@@ -96,8 +97,8 @@ class Otel(Peer):
         run = self.otel.profile(pid, max(seconds, 10), 99, work, CORES)  # faster, it loses most of them
         if run.error:
             raise RuntimeError(run.error)
-        if target.language == "node":
-            run.text = re.sub(r"([^;]*) \((\S+\.js:\d+)\)", r"\1 \2", run.text)
+        if target.language in self.OURS:
+            run.text = re.sub(*self.OURS[target.language], run.text)
         return run
 
 

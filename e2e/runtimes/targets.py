@@ -31,7 +31,7 @@ class Target:
         self.language, self.path, self.image = language, path, image
         said = subprocess.run(self.command(*VERSION[language]), capture_output=True, text=True, check=False)
         match = re.search(r"\d+(\.\d+)*[\w.+]*", said.stdout + said.stderr)
-        self.version = re.sub(r"^1\.8\.0", "8", match[0]) if match else None
+        self.version = re.sub(r"^1\.8\.", "8.", match[0]) if match else None
         numbers = tuple(int(n) for n in re.findall(r"\d+", self.version or "0"))
         self.numbers = numbers
         self.is_supported = SUPPORTED[language](self.numbers[:2] if language == "python" else self.numbers[:1])
