@@ -244,7 +244,8 @@ static void tell_times(const struct arguments *a, const struct run_outcome *outc
 struct notes {
     struct buf texts[RESULT_NOTE_COUNT];
 };
-static_assert((int)RESULT_NOTE_COUNT < (int)FLAME_NOTES_MAX, "a page has room for every note");
+static_assert((int)RESULT_NOTE_COUNT + (int)RESULT_RUNTIMES_MAX < (int)FLAME_NOTES_MAX,
+              "a page has room for every note");
 
 static void notes_release(struct notes *notes)
 {
@@ -262,6 +263,10 @@ static void print_notes(const struct result_profile *p, struct notes *notes,
         if (p->notes[i] > 0 &&
             result_note_print((enum result_note)i, p->notes[i], &notes->texts[i]) == 0)
             header->notes[n++] = buf_str(&notes->texts[i]);
+    }
+    for (size_t i = 0; i < RESULT_RUNTIMES_MAX && p->runtimes[i][0]; i++) {
+        if (strstr(p->runtimes[i], ": ")) /* why it is not walked */
+            header->notes[n++] = p->runtimes[i];
     }
 }
 

@@ -24,7 +24,7 @@ enum {
         3 << 16, /* about what RESULT_PAGE_MAX holds, and 16 MiB while it is written */
     FLAME_DEPTH_MAX = 4096,
     FLAME_NAMES_BYTES_MAX = 16 << 20,
-    FLAME_NOTES_MAX = 32,
+    FLAME_NOTES_MAX = 48,
 };
 
 /* What a page's script can count exactly; samples past it are dropped. */

@@ -133,7 +133,7 @@ static const char *read_debug_offsets(int minor, const unsigned char *text, size
     if (word_at(text, size, WORD_VERSION) >> 16 != (0x0300u | (unsigned)minor))
         return "its debug offsets are of another version";
     if (word_at(text, size, WORD_FREE_THREADED) != 0)
-        return "free-threaded builds are not supported, native frames only";
+        return "free-threaded, not supported, native frames only";
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         const struct word *word = &fields[i].word;
         uint64_t value = word_at(text, size, minor == 13 ? word->in_13 : word->in_14);

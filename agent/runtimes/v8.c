@@ -59,6 +59,8 @@ static const char *meet(pid_t pid, const struct process_image *run, const void *
     (void)pid;
     (void)bias;
     process->image = *(const struct v8_image *)image;
+    if (!process->image.is_known)
+        return "not supported, native frames only";
     *(struct v8_space *)ret_space = (struct v8_space){
         .image = *run,
         .layout = process->image.walk,

@@ -206,6 +206,27 @@ static void read_bytecode_sizes(int fd, const struct elf_image *elf, const struc
     *ret_sizes = sizes;
 }
 
+/* All that a walk needs. */
+static bool read_walk(const bool *has, const int32_t *values, struct v8_image *v)
+{
+    if (!PICK(v->walk.first_function, FIRST_FUNCTION, FUNCTION_TYPE) ||
+        !PICK(v->walk.map_type, MAP_TYPE) || !PICK(v->walk.function_shared, FUNCTION_SHARED) ||
+        !PICK(v->walk.shared_name, SHARED_NAME, SHARED_NAME_12, SHARED_NAME_13) ||
+        !PICK(v->walk.shared_script, SHARED_SCRIPT, SHARED_SCRIPT_12) ||
+        !PICK(v->shared_type, SHARED_TYPE) || !PICK(v->script_type, SCRIPT_TYPE) ||
+        !PICK(v->scope_info_type, SCOPE_INFO_TYPE) ||
+        !PICK(v->first_nonstring_type, FIRST_NONSTRING) || !PICK(v->script_name, SCRIPT_NAME) ||
+        !PICK(v->string_length, STRING_LENGTH) || !PICK(v->string_chars, STRING_CHARS) ||
+        !PICK(v->cons_first, CONS_FIRST) || !PICK(v->cons_second, CONS_SECOND) ||
+        !PICK(v->thin_actual, THIN_ACTUAL) || !PICK(v->sliced_parent, SLICED_PARENT) ||
+        !PICK(v->sliced_offset, SLICED_OFFSET))
+        return false;
+    (void)PICK(v->script_source, SCRIPT_SOURCE);
+    if (!PICK(v->walk.last_function, LAST_FUNCTION))
+        v->walk.last_function = (uint16_t)(v->walk.first_function + MORE_FUNCTION_TYPES);
+    return true;
+}
+
 bool v8_image_read(int fd, const struct elf_image *elf, struct v8_image *ret_image)
 {
     struct elf_wanted wanted[WANTED_COUNT] = { 0 };
@@ -218,23 +239,11 @@ bool v8_image_read(int fd, const struct elf_image *elf, struct v8_image *ret_ima
     (void)elf_find(fd, elf, wanted, WANTED_COUNT);
     for (size_t i = 0; i < WANTED_COUNT; i++)
         has[i] = wanted[i].found && read_int(fd, elf, wanted[i].vaddr, &values[i]);
-    if (!PICK(v.walk.first_function, FIRST_FUNCTION, FUNCTION_TYPE) ||
-        !PICK(v.walk.map_type, MAP_TYPE) || !PICK(v.walk.function_shared, FUNCTION_SHARED) ||
-        !PICK(v.walk.shared_name, SHARED_NAME, SHARED_NAME_12, SHARED_NAME_13) ||
-        !PICK(v.walk.shared_script, SHARED_SCRIPT, SHARED_SCRIPT_12) ||
-        !PICK(v.shared_type, SHARED_TYPE) || !PICK(v.script_type, SCRIPT_TYPE) ||
-        !PICK(v.scope_info_type, SCOPE_INFO_TYPE) ||
-        !PICK(v.first_nonstring_type, FIRST_NONSTRING) || !PICK(v.script_name, SCRIPT_NAME) ||
-        !PICK(v.string_length, STRING_LENGTH) || !PICK(v.string_chars, STRING_CHARS) ||
-        !PICK(v.cons_first, CONS_FIRST) || !PICK(v.cons_second, CONS_SECOND) ||
-        !PICK(v.thin_actual, THIN_ACTUAL) || !PICK(v.sliced_parent, SLICED_PARENT) ||
-        !PICK(v.sliced_offset, SLICED_OFFSET))
-        return false;
-    (void)PICK(v.script_source, SCRIPT_SOURCE);
-    if (!PICK(v.walk.last_function, LAST_FUNCTION))
-        v.walk.last_function = (uint16_t)(v.walk.first_function + MORE_FUNCTION_TYPES);
     v.major = values[MAJOR];
     v.minor = values[MINOR];
+    v.is_known = read_walk(has, values, &v);
+    if (!v.is_known && (!has[MAJOR] || !has[FUNCTION_TYPE]))
+        return false;
     read_code(has, values, &v);
     read_bytecode_sizes(fd, elf, &wanted[BYTECODE_SIZES], &v.bytecode_sizes);
     *ret_image = v;

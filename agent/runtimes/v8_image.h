@@ -29,6 +29,7 @@ struct v8_compiled {
 /* Offsets in bytes from the beginning of an object; types are instance types. */
 struct v8_image {
     int major, minor;
+    bool is_known; /* false: the version keeps it elsewhere */
     struct v8_layout walk;
     uint16_t shared_type, script_type, scope_info_type, first_nonstring_type;
     uint16_t script_name, script_source;
@@ -42,5 +43,5 @@ struct v8_image {
     struct v8_bytecode_sizes bytecode_sizes;
 };
 
-/* False: there is no V8 that can be read in it. */
+/* False: there is no V8 in it. */
 bool v8_image_read(int fd, const struct elf_image *elf, struct v8_image *ret_image);
