@@ -197,6 +197,13 @@ static void release_function(void *data)
     free(f->blob);
 }
 
+static size_t function_bytes(const void *data)
+{
+    const struct hotspot_function *f = data;
+
+    return f->blob ? strlen(f->blob) : strlen(f->method.name) + f->method.n_lines;
+}
+
 static uint32_t line(const void *data, uint32_t at)
 {
     const struct hotspot_function *f = data;
@@ -228,6 +235,7 @@ const struct runtime_kind runtime_hotspot = {
     .meet = meet,
     .read_function = read_function,
     .release_function = release_function,
+    .function_bytes = function_bytes,
     .calls = calls,
     .line = line,
     .name = name,

@@ -78,9 +78,14 @@ struct chain_key {
 /* What a frame runs. */
 struct chain {
     struct chain_key key;
+    UT_hash_handle hh;
+    size_t n;
+    struct runtimes_call calls[];
+};
+
+struct found_calls {
     struct runtimes_call calls[RUNTIME_CALLS_MAX];
     size_t n;
-    UT_hash_handle hh;
 };
 
 struct thread_key {
@@ -114,6 +119,7 @@ struct runtimes {
     uint32_t n_starting;  /* processes that are not walked yet */
     struct budget budget; /* of reading functions */
     int64_t n_put_off;
+    size_t n_bytes; /* that functions keep */
 };
 
 struct runtimes *runtimes_new(struct images *images)
@@ -404,6 +410,22 @@ static void end_reading(struct runtimes *r, uint64_t began_ns)
     budget_spend(&r->budget, (clock_ns(CLOCK_THREAD_CPUTIME_ID) - began_ns) / READING_SHARE);
 }
 
+/* Names are as long as the target makes them: past a bound they are not kept. */
+static void keep_function(struct runtimes *r, struct function *function)
+{
+    const struct runtime_kind *kind = kinds[function->key.sight.runtime];
+    size_t bytes = kind->function_bytes ? kind->function_bytes(function->data) : 0;
+
+    if (bytes <= RUNTIMES_BYTES_MAX - r->n_bytes) {
+        r->n_bytes += bytes;
+        return;
+    }
+    kind->release_function(function->data);
+    free(function->data);
+    function->data = NULL;
+    r->n_put_off++;
+}
+
 /* False: there is no time. Else its data are there, or it is gone. */
 static bool read_function(struct runtimes *r, struct function *function,
                           const struct process *process)
@@ -423,6 +445,8 @@ static bool read_function(struct runtimes *r, struct function *function,
         function->data = NULL;
     }
     end_reading(r, began_ns);
+    if (function->data)
+        keep_function(r, function);
     return true;
 }
 
@@ -480,7 +504,7 @@ static bool place_call(struct runtimes *r, const struct function_key *key, uint3
 
 /* False: the frame is its function as it is. */
 static bool find_calls(struct runtimes *r, const struct chain_key *key,
-                       const struct runtime_frame *frame, struct chain *ret_chain)
+                       const struct runtime_frame *frame, struct found_calls *ret)
 {
     const struct function_key *function = &key->function;
     struct process_key process_key = key_of(function->number, function->sight.runtime);
@@ -500,53 +524,61 @@ static bool find_calls(struct runtimes *r, const struct chain_key *key,
         struct function_key called = { { calls[i].object, calls[i].check, function->sight.runtime },
                                        function->number };
 
-        ret_chain->calls[ret_chain->n].way = calls[i].way;
-        if (place_call(r, &called, calls[i].at, &ret_chain->calls[ret_chain->n]))
-            ret_chain->n++;
+        ret->calls[ret->n].way = calls[i].way;
+        if (place_call(r, &called, calls[i].at, &ret->calls[ret->n]))
+            ret->n++;
     }
     return n > 0;
 }
 
-static void make_chain(struct runtimes *r, const struct runtime_frame *frame,
-                       struct chain *ret_chain)
+static void find_all_calls(struct runtimes *r, const struct chain_key *key,
+                           const struct runtime_frame *frame, struct found_calls *ret)
 {
-    const struct chain_key *key = &ret_chain->key;
-
-    ret_chain->n = 0;
-    if (kinds[key->function.sight.runtime]->calls && find_calls(r, key, frame, ret_chain))
+    ret->n = 0;
+    if (kinds[key->function.sight.runtime]->calls && find_calls(r, key, frame, ret))
         return;
-    ret_chain->calls[0].way = RUNTIME_WAY_FUNCTION;
-    ret_chain->n = place_call(r, &key->function, key->at, &ret_chain->calls[0]);
+    ret->calls[0].way = RUNTIME_WAY_FUNCTION;
+    ret->n = place_call(r, &key->function, key->at, &ret->calls[0]);
+}
+
+static void add_chain(struct runtimes *r, const struct chain_key *key,
+                      const struct found_calls *found)
+{
+    struct chain *chain = mem_zalloc(sizeof(*chain) + found->n * sizeof(chain->calls[0]));
+
+    chain->key = *key;
+    chain->n = found->n;
+    memcpy(chain->calls, found->calls, found->n * sizeof(chain->calls[0]));
+    HASH_ADD(hh, r->chains, key, sizeof(chain->key), chain);
 }
 
 size_t runtimes_place(struct runtimes *r, uint64_t number, const struct runtime_frame *frame,
                       uint64_t pc, struct runtimes_call ret_calls[RUNTIME_CALLS_MAX])
 {
     uint32_t runtime = (uint32_t)(frame->object >> RUNTIME_OBJECT_BITS);
-    struct chain made, *chain;
+    int64_t n_put_off = r->n_put_off;
+    struct found_calls found;
+    const struct chain *chain;
+    struct chain_key key;
 
     if (runtime >= RUNTIME_COUNT)
         return 0;
-    memset(&made.key, 0, sizeof(made.key));
-    made.key.function =
+    memset(&key, 0, sizeof(key));
+    key.function =
         (struct function_key){ { runtime_frame_object(frame), frame->check, runtime }, number };
-    made.key.pc = kinds[runtime]->calls_change ? pc : 0;
-    made.key.at = frame->at & RUNTIME_AT_UNKNOWN;
-    HASH_FIND(hh, r->chains, &made.key, sizeof(made.key), chain);
-    if (!chain) {
-        int64_t n_put_off = r->n_put_off;
-
-        make_chain(r, frame, &made);
-        chain = &made;
-        if (!kinds[runtime]->calls_change && n_put_off == r->n_put_off &&
-            HASH_COUNT(r->chains) < RUNTIMES_CHAINS_MAX) {
-            chain = mem_zalloc(sizeof(*chain));
-            *chain = made;
-            HASH_ADD(hh, r->chains, key, sizeof(chain->key), chain);
-        }
+    key.pc = kinds[runtime]->calls_change ? pc : 0;
+    key.at = frame->at & RUNTIME_AT_UNKNOWN;
+    HASH_FIND(hh, r->chains, &key, sizeof(key), chain);
+    if (chain) {
+        memcpy(ret_calls, chain->calls, chain->n * sizeof(*ret_calls));
+        return chain->n;
     }
-    memcpy(ret_calls, chain->calls, chain->n * sizeof(*ret_calls));
-    return chain->n;
+    find_all_calls(r, &key, frame, &found);
+    if (!kinds[runtime]->calls_change && n_put_off == r->n_put_off &&
+        HASH_COUNT(r->chains) < RUNTIMES_CHAINS_MAX)
+        add_chain(r, &key, &found);
+    memcpy(ret_calls, found.calls, found.n * sizeof(*ret_calls));
+    return found.n;
 }
 
 enum runtime_id runtimes_jit(const struct runtimes *r, uint64_t number)

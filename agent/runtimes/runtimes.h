@@ -24,6 +24,7 @@ enum {
     RUNTIMES_PROCESSES_MAX = 4096,
     RUNTIMES_FUNCTIONS_MAX = 1 << 17,
     RUNTIMES_THREADS_MAX = 1 << 14, /* whose names are remembered */
+    RUNTIMES_BYTES_MAX = 16 << 20,  /* of their names and lines */
     RUNTIMES_CHAINS_MAX = 1 << 16,  /* frames whose functions are remembered */
 };
 
@@ -72,7 +73,8 @@ const char *runtimes_jit_name(enum runtime_id runtime);
 char *runtimes_name(const struct runtimes *runtimes, uint32_t function, uint32_t line,
                     bool *ret_known);
 
-/* How often there was no time to read a function: it has no name then, until there is. */
+/* How often there was no time to read a function: it has no name then, until there is; or no room
+ * to keep it. */
 int64_t runtimes_put_off(const struct runtimes *runtimes);
 
 /* What the language calls a thread of the process @number; NULL: nothing, or not known yet.
