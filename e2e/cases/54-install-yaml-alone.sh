@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# kubectl apply -f dist/install.yaml and nothing else: the operator makes its CA and caBundle, and the webhook answers.
+# kubectl apply -f dist/install.yaml, which is what config/ says, and nothing else: the operator makes its CA and caBundle, and the webhook answers.
 . "$(dirname "$0")/lib.sh"
 if ! uses_own_cluster; then
     echo 'the images that dist/install.yaml names are on the test cluster only'
     exit 77
 fi
+make --no-print-directory manifests >/dev/null
+diff -u dist/install.yaml build/manifests.yaml || fail 'dist/install.yaml is not what config/ says: make build-installer'
 make --no-print-directory undeploy >/dev/null
 start=$SECONDS
 kubectl apply -f dist/install.yaml >/dev/null
