@@ -18,8 +18,7 @@ ON_THIS_MACHINE = {"python": "PYTHONS", "node": "NODES", "java": "JAVAS"}
 VERSION = {"python": ["--version"], "node": ["--version"], "java": ["-version"]}
 WORKLOAD = {
     "python": ["{workloads}/python/shares.py"],
-    # A function that the optimising compiler inlined counts for its caller, so here it inlines none.
-    "node": ["--no-turbo-inlining", "{workloads}/node/shares.js"],
+    "node": ["{workloads}/node/shares.js"],
     "java": ["-cp", "{classes}", "Shares"],
 }
 
@@ -80,7 +79,8 @@ def find(languages):
         folder.mkdir(parents=True, exist_ok=True)
     found = []
     for language in languages:
-        of_this = [Target(language, path) for path in os.environ.get(ON_THIS_MACHINE[language], "").split()]
+        here = [executable(language, pathlib.Path(path)) for path in os.environ.get(ON_THIS_MACHINE[language], "").split()]
+        of_this = [Target(language, str(path)) for path in here if path]
         if language == "node":
             of_this += [Target(language, str(path)) for path in IMAGES.glob("npm/*/node_modules/node/bin/node")]
         for image in (IMAGES / suite for suite in SUITES):
