@@ -123,7 +123,7 @@ $(OUT)/operator.a $(OUT)/agent.a:
 TEST_BIN := $(patsubst %.c,$(OUT)/%,$(TESTS))
 FUZZ_BIN := $(patsubst %.c,$(OUT)/%,$(FUZZERS))
 RECORDERS := $(OUT)/agent/unwind/tests/record_stack $(OUT)/agent/unwind/tests/record_dump
-RECORD_JAVA := $(OUT)/agent/runtimes/tests/record_hotspot
+RECORD_JAVA := $(OUT)/agent/runtimes/tests/record_hotspot $(OUT)/agent/runtimes/tests/record_hotspot_walk
 define link_test
 	$(call say,LD,$@)
 	$(Q)$(LD_$(1)) $(LDFLAGS_$(PROFILE)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $$(pkg-config --libs $(LIBS_$(1))) $(STATIC_$(1)) -lpthread

@@ -38,25 +38,6 @@ enum { FRAME_WORDS = 6, FRAME_COMPLETE = 12, ORIG_PC = 8, COMPILE_ID = 77 };
 static const char *const names[BLOBS] = { "Interpreter",      "nmethod",          "native nmethod",
                                           "StubRoutines (1)", "I2C/C2I adapters", "nmethod" };
 
-static const struct hotspot_offsets offsets = {
-    .blob_name = 0,
-    .blob_size = 8,
-    .blob_frame_size = 12,
-    .blob_frame_complete = 16,
-    .blob_code = 24,
-    .nmethod_id = 32,
-    .nmethod_orig_pc = 36,
-    .nmethod_deopt = 40,
-    .nmethod_deopt_mh = HOTSPOT_NO_OFFSET,
-    .method_const = 8,
-    .const_size = CONST_SIZE,
-    .const_code_size = 32,
-    .frame_bcp = -64,
-    .segment_shift = 7,
-    .block_header = BLOCK,
-    .flags = HOTSPOT_CODE_IS_OFFSET | HOTSPOT_DEOPT_IS_OFFSET,
-};
-
 static struct {
     __u64 stack[WORDS];
     __u8 heap[HEAP_SIZE], segmap[HEAP_SIZE / SEGMENT];
@@ -180,7 +161,24 @@ static const struct hotspot_space space = {
     .low = HEAP,
     .high = HEAP + HEAP_SIZE,
     .heaps = { { HEAP, HEAP + HEAP_SIZE, SEGMAP } },
-    .offsets = offsets,
+    .offsets = {
+    .blob_name = 0,
+    .blob_size = 8,
+    .blob_frame_size = 12,
+    .blob_frame_complete = 16,
+    .blob_code = 24,
+    .nmethod_id = 32,
+    .nmethod_orig_pc = 36,
+    .nmethod_deopt = 40,
+    .nmethod_deopt_mh = HOTSPOT_NO_OFFSET,
+    .method_const = 8,
+    .const_size = CONST_SIZE,
+    .const_code_size = 32,
+    .frame_bcp = -64,
+    .segment_shift = 7,
+    .block_header = BLOCK,
+    .flags = HOTSPOT_CODE_IS_OFFSET | HOTSPOT_DEOPT_IS_OFFSET,
+},
 };
 
 #define CALLER code_at(COMPILED, 0x80)
