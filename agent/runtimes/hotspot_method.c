@@ -132,12 +132,14 @@ void hotspot_method_release(struct hotspot_method *method)
 uint32_t hotspot_method_line(const struct hotspot_method *method, uint32_t bci)
 {
     enum { END = 0, LONG = 0xff, LINE_BITS = 3, LINE_MASK = 7, LINE_MAX = UINT16_MAX };
-    struct hotspot_compressed c = { method->lines, method->lines + method->n_lines,
-                                    method->no_zero };
     int64_t at = 0, line = 0, best_at = 0, best = 0;
 
     if (bci == HOTSPOT_BCI_UNKNOWN || !method->lines)
         return 0;
+
+    struct hotspot_compressed c = { method->lines, method->lines + method->n_lines,
+                                    method->no_zero };
+
     while (c.at < c.end && *c.at != END) {
         unsigned char byte = *c.at++;
 

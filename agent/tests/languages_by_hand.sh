@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Profiles code with known shares of CPU time under each interpreter that is named by PYTHONS (default: /usr/bin/python3)
-# NODES (default: node, when there is one) and JAVAS (homes of JDKs or JREs; default: that of javac, which is needed), and compares the profile with what the code measured of itself.
+# Profiles code with known shares of CPU time under each interpreter that is named by PYTHONS (default: /usr/bin/python3),
+# NODES (default: node, when there is one) and JAVAS (homes of JDKs or JREs; default: that of javac, which is needed), and
+# compares the profile with what the code measured of itself.
 # Exit 0: all held, 1: not, 77: this machine cannot run it. PODFLAME_AGENT names another binary; KEEP a file for the
 # stacks of what failed.
 set -uo pipefail
