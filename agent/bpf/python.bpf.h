@@ -4,7 +4,8 @@
  *
  * User space says in which processes CPython runs, and where it keeps what. The state of a thread
  * is found in the interpreters' lists by the thread's id, which is its thread pointer, and
- * remembered.
+ * remembered. Where a thread runs code of several interpreters, the frames of two are shown, the
+ * callers' below the called.
  */
 #pragma once
 
@@ -102,8 +103,10 @@ static __always_inline int python_put_one(struct python_state *p, struct scratch
 {
     struct runtime_frame frame = { 0 };
 
-    if (s->record.n_runtime >= RECORD_RUNTIME_MAX || !python_step(&p->walk, &frame))
+    if (s->record.n_runtime >= RECORD_RUNTIME_MAX)
         return 1;
+    if (!python_step(&p->walk, &frame))
+        return p->walk.stop != PYTHON_CONTINUE;
 
     __u64 at = (__u64)s->record.n_kernel + s->record.n_user + 2 * (__u64)s->record.n_runtime;
 
@@ -134,29 +137,38 @@ __attribute__((noinline)) int python_one(void)
 DEFINE_LOOP(python_search_some, python_search_one)
 DEFINE_LOOP(python_some, python_one)
 
-/* The state of this thread; 0: it has none, it never ran Python code. */
-static __always_inline __u64 python_find_thread(struct python_walk *w, const struct record *r,
-                                                __u64 id)
+/* Fills w->search; what it finds in a process of one interpreter is remembered. */
+static __always_inline void python_find_thread(struct python_walk *w, const struct record *r,
+                                               __u64 id)
 {
     struct python_thread key = { .id = id, .image = r->image };
-    __u64 *known = bpf_map_lookup_elem(&python_threads, &key);
-    __u64 thread_id = 0;
+    struct python_search *s = &w->search;
+    const struct python_layout *l = &w->space.layout;
+    __u64 *known, next = 0, thread_id = 0;
 
-    if (known && python_read_u64(*known + w->space.layout.thread_id, &thread_id) && thread_id == id)
-        return *known;
-    w->search = (struct python_search){ .id = id };
-    if (!python_read_u64(w->space.interpreters, &w->search.interp))
-        return 0;
+    *s = (struct python_search){ .id = id };
+    if (!python_read_u64(w->space.interpreters, &s->interp) ||
+        !python_read_u64(s->interp + l->interp_next, &next))
+        return;
+    s->is_single = next == 0;
+    if (s->is_single) {
+        known = bpf_map_lookup_elem(&python_threads, &key);
+        if (known && python_read_u64(*known + l->thread_id, &thread_id) && thread_id == id) {
+            s->found = *known;
+            return;
+        }
+    }
+    if (w->space.current)
+        (void)python_read_u64(w->space.current, &s->current);
     for (int i = 0; i < PYTHON_SEARCH_MAX / LOOP_TURNS; i++) {
         if (python_search_some() != 0)
             break;
     }
 
-    __u64 found = w->search.found;
+    __u64 found = s->found;
 
-    if (found)
+    if (found && s->is_single)
         (void)bpf_map_update_elem(&python_threads, &key, &found, BPF_ANY);
-    return found;
 }
 
 /* Puts the thread's Python frames behind the native ones. */
@@ -172,11 +184,10 @@ static __always_inline void python_walk(struct scratch *s)
     p->native = 0;
     p->walk.space = *space;
 
-    __u64 thread = python_find_thread(&p->walk, &s->record, BPF_CORE_READ(task, THREAD_POINTER));
-
-    if (!thread)
+    python_find_thread(&p->walk, &s->record, BPF_CORE_READ(task, THREAD_POINTER));
+    if (!p->walk.search.found)
         return;
-    python_begin(&p->walk, thread);
+    python_begin(&p->walk, p->walk.search.found);
     for (int i = 0; i < (RECORD_RUNTIME_MAX + RECORD_USER_MAX) / LOOP_TURNS; i++) {
         if (python_some() != 0)
             break;

@@ -22,11 +22,18 @@ enum python_stop {
     PYTHON_CONTINUE,
 };
 
-/* The search for a thread's state: all threads of all interpreters, one a step. */
+/*
+ * The search for a thread's state: all threads of all interpreters, one a step. A thread has one
+ * for each interpreter that it ever ran code of, and runs with one of them.
+ */
 struct python_search {
     __u64 id; /* the thread's, as pthread_self() gives it */
     __u64 interp, thread;
-    __u64 found; /* 0: not yet */
+    __u64 current;      /* of any thread; 0: not known */
+    __u64 found, other; /* 0: not yet; other: it has frames too, which called those of found */
+    __u8 is_single;     /* there is one interpreter */
+    __u8 is_active;     /* found is what the thread runs with, else the best guess */
+    __u8 pad[6];
 };
 
 struct python_walk {
@@ -35,13 +42,57 @@ struct python_walk {
     __u64 frame;
     __u64 cframe;   /* 3.11: of the C call that runs it */
     __u64 on_stack; /* after the last frame of a C call: an address in that call's native frame */
-    __u32 n;
-    __u32 stop; /* enum python_stop */
+    __u32 stop;     /* enum python_stop */
+    __u32 pad;
 };
 
 static __always_inline bool python_read_u64(__u64 addr, __u64 *ret_value)
 {
     return python_read(ret_value, sizeof(*ret_value), addr);
+}
+
+/* The frame that a thread runs; 0: none. */
+static __always_inline __u64 python_first_frame(const struct python_layout *l, __u64 thread,
+                                                __u64 *ret_cframe)
+{
+    __u64 frame = 0;
+
+    *ret_cframe = 0;
+    if (l->cframe_frame == PYTHON_NO_FIELD)
+        (void)python_read_u64(thread + l->thread_frame, &frame);
+    else if (python_read_u64(thread + l->thread_frame, ret_cframe) && *ret_cframe)
+        (void)python_read_u64(*ret_cframe + l->cframe_frame, &frame);
+    return frame;
+}
+
+static __always_inline bool python_is_active(const struct python_walk *w, __u64 thread)
+{
+    const struct python_layout *l = &w->space.layout;
+    __u8 status = 0;
+
+    if (!l->active_mask)
+        return thread == w->search.current;
+    return python_read(&status, 1, thread + l->thread_status) && status & l->active_mask;
+}
+
+/* It is one of the states that the thread has. New interpreters come first, and are called by old
+ * ones more often than they call them. */
+static __always_inline void python_note_thread(struct python_walk *w, __u64 thread)
+{
+    struct python_search *s = &w->search;
+    __u64 cframe;
+
+    if (!s->is_single && python_is_active(w, thread)) {
+        if (!s->other)
+            s->other = s->found;
+        s->is_active = true;
+        s->found = thread;
+    } else if (s->is_single || python_first_frame(&w->space.layout, thread, &cframe)) {
+        if (!s->found)
+            s->found = thread;
+        else if (!s->other)
+            s->other = thread;
+    }
 }
 
 /* False: there is no thread left to look at. */
@@ -59,25 +110,18 @@ static __always_inline bool python_search_step(struct python_walk *w)
     }
     if (!python_read_u64(s->thread + l->thread_id, &id))
         return false;
-    if (id == s->id) {
-        s->found = s->thread;
-        return false;
-    }
-    return python_read_u64(s->thread + l->thread_next, &s->thread);
+    if (id == s->id)
+        python_note_thread(w, s->thread);
+    return !(s->found && (s->is_single || (s->is_active && s->other))) &&
+           python_read_u64(s->thread + l->thread_next, &s->thread);
 }
 
 /* Sets w->frame to the frame that a thread runs; 0: none. */
 static __always_inline void python_begin(struct python_walk *w, __u64 thread)
 {
-    const struct python_layout *l = &w->space.layout;
-
-    w->n = 0;
     w->stop = PYTHON_CONTINUE;
-    w->frame = w->cframe = w->on_stack = 0;
-    if (l->cframe_frame == PYTHON_NO_FIELD)
-        (void)python_read_u64(thread + l->thread_frame, &w->frame);
-    else if (python_read_u64(thread + l->thread_frame, &w->cframe) && w->cframe)
-        (void)python_read_u64(w->cframe + l->cframe_frame, &w->frame);
+    w->on_stack = 0;
+    w->frame = python_first_frame(&w->space.layout, thread, &w->cframe);
 }
 
 static __always_inline __u32 python_at(const struct python_walk *w, __u64 frame, __u64 code)
@@ -115,7 +159,8 @@ static __always_inline bool python_is_entry(const struct python_layout *l, __u8 
     return l->entry == PYTHON_ENTRY_FLAG ? value != 0 : value >= l->owner_min;
 }
 
-/* Notes the frame in *ret and goes to its caller, or sets w->stop; false: nothing was noted. */
+/* Notes the frame in *ret and goes to its caller, or sets w->stop; false: nothing was noted,
+ * which ends it unless it says to continue. */
 static __always_inline bool python_step(struct python_walk *w, struct runtime_frame *ret)
 {
     const struct python_layout *l = &w->space.layout;
@@ -125,6 +170,10 @@ static __always_inline bool python_step(struct python_walk *w, struct runtime_fr
 
     if (!frame) {
         w->stop = PYTHON_STOP_END;
+        if (w->search.other) {
+            python_begin(w, w->search.other);
+            w->search.other = 0;
+        }
         return false;
     }
     w->stop = PYTHON_STOP_NO_READ;
@@ -150,6 +199,5 @@ static __always_inline bool python_step(struct python_walk *w, struct runtime_fr
     if (is_entry)
         python_end_call(w, frame);
     w->stop = PYTHON_CONTINUE;
-    w->n++;
     return true;
 }

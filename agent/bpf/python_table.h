@@ -31,21 +31,24 @@ enum python_entry {
 struct python_layout {
     __u16 interp_next, interp_threads;
     __u16 thread_next, thread_id, thread_frame;
-    __u16 cframe_frame; /* 3.11, 3.12: thread_frame leads to a structure on the C stack that leads
-                           to the frame; else PYTHON_NO_FIELD */
-    __u16 cframe_back;  /* to that of the call before */
+    __u16 thread_status; /* bits of it: active_mask */
+    __u16 cframe_frame;  /* 3.11, 3.12: thread_frame leads to a structure on the C stack that leads
+                            to the frame; else PYTHON_NO_FIELD */
+    __u16 cframe_back;   /* to that of the call before */
     __u16 frame_code, frame_back, frame_instr, frame_entry;
     __u16 code_name, code_first_line, code_instrs;
-    __u8 instr;     /* enum python_instr */
-    __u8 entry;     /* enum python_entry */
-    __u8 owner_min; /* PYTHON_ENTRY_OWNER: owners from this one on have no code */
-    __u8 tag_mask;  /* bits of a reference to a code object that are not its address */
-    __u8 pad[2];
+    __u8 instr;       /* enum python_instr */
+    __u8 entry;       /* enum python_entry */
+    __u8 owner_min;   /* PYTHON_ENTRY_OWNER: owners from this one on have no code */
+    __u8 tag_mask;    /* bits of a reference to a code object that are not its address */
+    __u8 active_mask; /* it is the state that its thread runs with; 0: python_space says which */
+    __u8 pad[3];
 };
 
 /* One process that runs CPython. */
 struct python_space {
-    __u64 interpreters;         /* the runtime address of the pointer to the first interpreter */
+    __u64 interpreters; /* the runtime address of the pointer to the first interpreter */
+    __u64 current;      /* the same of the state of the thread that runs Python code; or 0 */
     struct process_image image; /* whose they are; all zero: of the one that is met first */
     struct python_layout layout;
 };

@@ -59,6 +59,7 @@ static const char *meet(pid_t pid, const struct process_image *run, const void *
     process->code_type = bias + image->code_type;
     *(struct python_space *)ret_space = (struct python_space){
         .interpreters = process->interpreters,
+        .current = process->offsets.current ? runtime + process->offsets.current : 0,
         .image = *run,
         .layout = process->offsets.walk,
     };

@@ -9,7 +9,7 @@
     .str_compact = (compact), .bytes_length = 16, .bytes_data = 32, .object_type = 8
 
 /* Up to 3.10 frames are objects, and differ little. */
-#define FRAME_OBJECTS(lasti, how, line_table, modules, cached_keys)                                \
+#define FRAME_OBJECTS(lasti, how, line_table, current_at, modules, cached_keys)                    \
     .walk = { .interp_next = 0,                                                                    \
               .interp_threads = 8,                                                                 \
               .thread_next = 8,                                                                    \
@@ -23,14 +23,16 @@
               .code_first_line = 40,                                                               \
               .instr = (how),                                                                      \
               .entry = PYTHON_ENTRY_EACH },                                                        \
-    .interpreters = 32, .code_filename = 104, .code_name = 112, .code_qualname = 112,              \
-    .code_lines = 120, .lines = (line_table), .interp_modules = (modules),                         \
+    .interpreters = 32, .current = (current_at), .code_filename = 104, .code_name = 112,           \
+    .code_qualname = 112, .code_lines = 120, .lines = (line_table), .interp_modules = (modules),   \
     .type_cached_keys = (cached_keys), .attributes = PYTHON_ATTRIBUTES_DICT, STRINGS(48, 72)
 
+enum { ACTIVE = 1 << 4 }; /* of PyThreadState._status */
+
 static const struct python_offsets table[] = {
-    [8] = { FRAME_OBJECTS(104, PYTHON_INSTR_BYTES, PYTHON_LINES_LNOTAB, 56, 872) },
-    [9] = { FRAME_OBJECTS(104, PYTHON_INSTR_BYTES, PYTHON_LINES_LNOTAB, 856, 864) },
-    [10] = { FRAME_OBJECTS(96, PYTHON_INSTR_UNITS, PYTHON_LINES_PEP_626, 856, 872) },
+    [8] = { FRAME_OBJECTS(104, PYTHON_INSTR_BYTES, PYTHON_LINES_LNOTAB, 1368, 56, 872) },
+    [9] = { FRAME_OBJECTS(104, PYTHON_INSTR_BYTES, PYTHON_LINES_LNOTAB, 568, 856, 864) },
+    [10] = { FRAME_OBJECTS(96, PYTHON_INSTR_UNITS, PYTHON_LINES_PEP_626, 568, 856, 872) },
     [11] = { .walk = { .interp_next = 0,
                        .interp_threads = 16,
                        .thread_next = 8,
@@ -48,6 +50,7 @@ static const struct python_offsets table[] = {
                        .instr = PYTHON_INSTR_POINTER,
                        .entry = PYTHON_ENTRY_FLAG },
              .interpreters = 40,
+             .current = 576,
              .code_filename = 112,
              .code_name = 120,
              .code_qualname = 128,
@@ -62,6 +65,8 @@ static const struct python_offsets table[] = {
                        .thread_next = 8,
                        .thread_id = 136,
                        .thread_frame = 56,
+                       .thread_status = 24,
+                       .active_mask = ACTIVE,
                        .cframe_frame = 0,
                        .cframe_back = 8,
                        .frame_code = 0,
@@ -125,7 +130,7 @@ static const char *read_debug_offsets(int minor, const unsigned char *text, size
         { { 45, 51 }, &o.object_type },      { { 65, 75 }, &o.bytes_length },
         { { 66, 76 }, &o.bytes_data },       { { 68, 78 }, &o.str_state },
         { { 69, 79 }, &o.str_length },       { { 70, 80 }, &o.str_ascii },
-        { { 11, 12 }, &o.interp_modules },
+        { { 11, 12 }, &o.interp_modules },   { { 27, 30 }, &w->thread_status },
     };
 
     if (size < COOKIE_SIZE || memcmp(text, "xdebugpy", COOKIE_SIZE) != 0)
@@ -146,6 +151,7 @@ static const char *read_debug_offsets(int minor, const unsigned char *text, size
     w->code_name = o.code_name;
     w->instr = PYTHON_INSTR_POINTER;
     w->entry = PYTHON_ENTRY_OWNER;
+    w->active_mask = ACTIVE;
     w->owner_min = 3;                  /* FRAME_OWNED_BY_CSTACK; 3.14: _BY_INTERPRETER, and above */
     w->tag_mask = minor == 13 ? 0 : 3; /* _PyStackRef */
     o.str_compact = o.str_ascii + 16;  /* PyCompactUnicodeObject adds utf8_length and utf8 */

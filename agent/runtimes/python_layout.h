@@ -34,6 +34,7 @@ enum python_attributes {
 struct python_offsets {
     struct python_layout walk;
     uint16_t interpreters; /* in _PyRuntime */
+    uint16_t current;      /* the same; 0: threads have a status */
     uint16_t object_type;
     uint16_t code_filename, code_name, code_qualname, code_lines;
     uint16_t str_length, str_state,

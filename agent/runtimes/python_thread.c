@@ -278,28 +278,35 @@ static uint64_t active_of(struct target *t, struct python_threads *threads, uint
     return 0;
 }
 
+static char *name_in(struct target *t, struct python_threads *threads, uint64_t interpreter,
+                     uint64_t id, pid_t number)
+{
+    uint64_t active = active_of(t, threads, interpreter), thread = 0;
+    struct table table;
+
+    if (active && read_dict(t, active, &table))
+        thread = find_number(t, &table, id);
+    return thread ? read_name(t, thread, number) : NULL;
+}
+
+/* The main interpreter knows best: to the others its threads may be strangers. */
 char *python_thread_name(pid_t pid, const struct python_offsets *offsets, uint64_t interpreters,
                          struct python_threads *threads, uint64_t id, pid_t number)
 {
+    enum { FIRST, MAIN, HEADS };
     struct target t = { .pid = pid, .offsets = offsets };
-    uint64_t interpreter = 0;
+    uint64_t heads[HEADS], interpreter;
+    char *name;
 
-    if (!id || number <= 0 || !target_memory_u64(pid, interpreters, &interpreter))
+    if (!id || number <= 0 || !target_memory_read(pid, interpreters, heads, sizeof(heads)))
         return NULL;
-    for (int i = 0; i < PYTHON_INTERPRETERS_MAX && interpreter; i++) {
-        uint64_t active = active_of(&t, threads, interpreter);
-        struct table table;
-        char *name = NULL;
-
-        if (active && read_dict(&t, active, &table)) {
-            uint64_t thread = find_number(&t, &table, id);
-
-            name = thread ? read_name(&t, thread, number) : NULL;
-        }
-        if (name)
-            return name;
+    name = heads[MAIN] ? name_in(&t, threads, heads[MAIN], id, number) : NULL;
+    interpreter = heads[FIRST];
+    for (int i = 0; i < PYTHON_INTERPRETERS_MAX && interpreter && !name; i++) {
+        if (interpreter != heads[MAIN])
+            name = name_in(&t, threads, interpreter, id, number);
         if (!target_memory_u64(pid, interpreter + offsets->walk.interp_next, &interpreter))
-            return NULL;
+            break;
     }
-    return NULL;
+    return name;
 }

@@ -58,6 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t base = target_words_make(data + 1, size - 1, words);
 
     walk.space.layout = offsets.walk;
+    walk.search.is_single = data[0] & 1;
+    walk.search.current = words[1];
     walk.search.interp = words[0];
     for (int i = 0; i < STEPS_MAX && python_search_step(&walk); i++)
         ;

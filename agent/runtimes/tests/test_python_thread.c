@@ -40,7 +40,7 @@ static uint64_t addr(const void *at)
 struct made {
     struct python_offsets offsets;
     uint64_t *dict_type, *str_type, *thread_type;
-    uint64_t interpreters; /* the first one */
+    uint64_t interpreters, main; /* the first one; the main one */
     uint64_t *thread, *active, *keys;
     uint64_t name, number;
 };
@@ -84,7 +84,7 @@ static uint64_t *make_keys(const struct made *m, const struct item *items, size_
         keys[1] = 8;
         keys[4] = n;
     } else {
-        keys[1] = 3 | 3 << 8 | (is_general ? 0 : 1) << 16;
+        keys[1] = 3u | 3u << 8 | (is_general ? 0u : 1u) << 16;
         keys[3] = n;
     }
     for (size_t i = 0; i < n; i++) {
@@ -234,6 +234,20 @@ static void finds_the_thread_of_another_interpreter(void **state)
     expect_name("the second interpreter", &m, "worker-7");
 }
 
+static void the_main_interpreter_knows_best(void **state)
+{
+    struct made m = make_target(12, PYTHON_ATTRIBUTES_TAGGED, PLACE_VALUES);
+
+    (void)state;
+    m.main = m.interpreters;
+    m.name = make_str(&m, "MainThread");
+    make_thread(&m, PLACE_VALUES);
+    make_interpreter(&m);
+    expect_name("two interpreters", &m, "worker-7");
+    m.main = 0;
+    expect_name("the first of two", &m, "MainThread");
+}
+
 static void finds_what_was_not_there_at_first(void **state)
 {
     struct made m = make_target(11, PYTHON_ATTRIBUTES_BEFORE, PLACE_VALUES);
@@ -303,6 +317,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_a_thread_in_each_form),
         cmocka_unit_test(finds_the_thread_of_another_interpreter),
+        cmocka_unit_test(the_main_interpreter_knows_best),
         cmocka_unit_test(finds_what_was_not_there_at_first),
         cmocka_unit_test(another_number_has_no_name),
         cmocka_unit_test(survives_what_makes_no_sense),
