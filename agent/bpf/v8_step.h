@@ -82,13 +82,14 @@ static __always_inline bool v8_read_shared(const struct v8_layout *l, __u64 shar
                                            __u32 *ret_check)
 {
     enum { SCRIPT = 2 }; /* in the versions that are known */
-    __u64 words[SCRIPT + 1];
+    __u64 fields[SCRIPT + 1];
 
-    if (!v8_is_object(shared) || !v8_read(words, sizeof(words), shared - V8_TAG + l->shared_name) ||
-        (l->shared_script != l->shared_name + SCRIPT * sizeof(*words) &&
-         !v8_field(shared, l->shared_script, &words[SCRIPT])))
+    if (!v8_is_object(shared) ||
+        !v8_read(fields, sizeof(fields), shared - V8_TAG + l->shared_name) ||
+        (l->shared_script != l->shared_name + SCRIPT * sizeof(*fields) &&
+         !v8_field(shared, l->shared_script, &fields[SCRIPT])))
         return false;
-    *ret_check = v8_check(words[0], words[SCRIPT]);
+    *ret_check = v8_check(fields[0], fields[SCRIPT]);
     return true;
 }
 

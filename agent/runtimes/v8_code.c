@@ -68,18 +68,12 @@ static bool may_begin(const struct v8_image *v8, const uint64_t *words)
     return true;
 }
 
-/* Looks for the code's object from the last word of a page on, up to @pc, back. */
-static bool find_in_page(pid_t pid, const struct v8_image *v8, uint64_t page, uint64_t pc,
-                         struct v8_code *ret_code, uint64_t *ret_described)
+/* Looks for the code's object from @pc, or the last word of a page, back. */
+static bool find_in_page(pid_t pid, const struct v8_image *v8, const uint64_t *words, uint64_t page,
+                         uint64_t pc, struct v8_code *ret_code, uint64_t *ret_described)
 {
-    uint64_t words[PIECE / V8_WORD + HEAD_WORDS] = { 0 };
-    size_t n = PIECE / V8_WORD;
+    size_t n = pc - page < PIECE ? (size_t)(pc - page) / V8_WORD + 1 : PIECE / V8_WORD;
 
-    if (!target_memory_read(pid, page, words, sizeof(words)) &&
-        !target_memory_read(pid, page, words, PIECE))
-        return false;
-    if (pc - page < PIECE)
-        n = (size_t)(pc - page) / V8_WORD + 1;
     while (n-- > 0) {
         if (may_begin(v8, words + n) &&
             describe(pid, v8, page + n * V8_WORD, ret_code, ret_described))
@@ -91,11 +85,14 @@ static bool find_in_page(pid_t pid, const struct v8_image *v8, uint64_t page, ui
 static bool find(pid_t pid, const struct v8_image *v8, uint64_t pc, struct v8_code *ret_code,
                  uint64_t *ret_described)
 {
-    uint64_t page = pc - pc % PIECE;
+    uint64_t words[PIECE / V8_WORD + HEAD_WORDS] = { 0 }, page = pc - pc % PIECE;
 
     for (size_t i = 0; i < V8_CODE_MAX / PIECE && page >= PIECE; i++, page -= PIECE) {
-        if (find_in_page(pid, v8, page, pc, ret_code, ret_described))
+        if (!target_memory_read(pid, page, words, PIECE))
+            return false;
+        if (find_in_page(pid, v8, words, page, pc, ret_code, ret_described))
             return pc >= ret_code->start && pc - ret_code->start < ret_code->size;
+        memcpy(words + PIECE / V8_WORD, words, HEAD_WORDS * sizeof(*words));
     }
     return false;
 }
