@@ -92,4 +92,5 @@ struct runtime_kind {
     char *(*name)(const void *function, uint32_t line); /* owned by the caller */
 };
 
+extern const struct runtime_kind *const runtime_kinds[RUNTIME_COUNT]; /* the table */
 extern const struct runtime_kind runtime_python, runtime_v8, runtime_hotspot;

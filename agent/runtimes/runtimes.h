@@ -23,9 +23,8 @@
 enum {
     RUNTIMES_PROCESSES_MAX = 4096,
     RUNTIMES_FUNCTIONS_MAX = 1 << 17,
-    RUNTIMES_THREADS_MAX = 1 << 14, /* whose names are remembered */
-    RUNTIMES_BYTES_MAX = 16 << 20,  /* of their names and lines */
-    RUNTIMES_CHAINS_MAX = 1 << 16,  /* frames whose functions are remembered */
+    RUNTIMES_BYTES_MAX = 16 << 20, /* of their names and lines */
+    RUNTIMES_CHAINS_MAX = 1 << 16, /* frames whose functions are remembered */
 };
 
 struct runtimes;
@@ -46,7 +45,7 @@ bool runtimes_work(struct runtimes *runtimes);
 void runtimes_forget(struct runtimes *runtimes, uint64_t number); /* it ended */
 
 /* Does this part of an image's file run code of a language, as far as its symbols tell? */
-bool runtimes_is_loop(struct runtimes *runtimes, uint32_t image, uint64_t off);
+bool runtimes_is_loop(const struct runtimes *runtimes, uint32_t image, uint64_t off);
 
 /* Is the implementation of a language in it? */
 bool runtimes_has_image(const struct runtimes *runtimes, uint32_t image);

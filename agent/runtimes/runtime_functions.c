@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/runtimes/runtime_functions.h"
+
+#include "agent/hash.h"
+#include "lib/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What the walk saw of a function: the same in a process and in what it forked. */
+struct function_sight {
+    uint64_t object;
+    uint32_t check, runtime;
+};
+
+struct function_key {
+    struct function_sight sight;
+    uint64_t number; /* of the image that the process runs */
+};
+
+struct function {
+    struct function_key key;
+    void *data; /* owned; NULL: it was gone */
+    uint32_t index;
+    bool is_put_off; /* there was no time to read it yet */
+    UT_hash_handle hh, hh_sight;
+};
+
+struct chain_key {
+    struct function_key function;
+    uint64_t pc;
+    uint32_t at, pad;
+};
+
+/* What a frame runs. */
+struct chain {
+    struct chain_key key;
+    UT_hash_handle hh;
+    size_t n;
+    struct runtimes_call calls[];
+};
+
+struct found_calls {
+    struct runtimes_call calls[RUNTIME_CALLS_MAX];
+    size_t n;
+};
+
+struct runtime_functions {
+    struct reading *reading;
+    struct function *by_key;
+    struct function *by_sight; /* those that could be read, the first of each */
+    struct function **items;
+    uint32_t n;
+    size_t n_bytes;       /* that they keep */
+    struct chain *chains; /* owned; by key */
+};
+
+struct runtime_functions *runtime_functions_new(struct reading *reading)
+{
+    struct runtime_functions *f = mem_zalloc(sizeof(*f));
+
+    f->reading = reading;
+    return f;
+}
+
+static void free_function(struct function *function)
+{
+    if (function->data)
+        runtime_kinds[function->key.sight.runtime]->release_function(function->data);
+    free(function->data);
+    free(function);
+}
+
+void runtime_functions_free(struct runtime_functions *f)
+{
+    struct chain *chain, *next;
+
+    if (!f)
+        return;
+    HASH_ITER (hh, f->chains, chain, next) {
+        HASH_DEL(f->chains, chain);
+        free(chain);
+    }
+    HASH_CLEAR(hh, f->by_key);
+    HASH_CLEAR(hh_sight, f->by_sight);
+    for (uint32_t i = 0; i < f->n; i++)
+        free_function(f->items[i]);
+    free((void *)f->items);
+    free(f);
+}
+
+/* Names are as long as the target makes them: past a bound they are not kept. */
+static void keep_function(struct runtime_functions *f, struct function *function)
+{
+    const struct runtime_kind *kind = runtime_kinds[function->key.sight.runtime];
+    size_t bytes = kind->function_bytes ? kind->function_bytes(function->data) : 0;
+
+    if (bytes <= RUNTIMES_BYTES_MAX - f->n_bytes) {
+        f->n_bytes += bytes;
+        return;
+    }
+    kind->release_function(function->data);
+    free(function->data);
+    function->data = NULL;
+    f->reading->n_put_off++;
+}
+
+/* False: there is no time. Else its data are there, or it is gone. */
+static bool read_function(struct runtime_functions *f, struct function *function,
+                          const struct runtime_place *place)
+{
+    const struct function_sight *sight = &function->key.sight;
+    const struct runtime_kind *kind = runtime_kinds[sight->runtime];
+    uint64_t began_ns;
+
+    if (!place->data)
+        return true;
+    if (!reading_begin(f->reading, &began_ns))
+        return false;
+    function->data = mem_zalloc(kind->function_size);
+    if (!kind->read_function(place->pid, place->data, sight->object, sight->check,
+                             function->data)) {
+        free(function->data);
+        function->data = NULL;
+    }
+    reading_end(f->reading, began_ns);
+    if (function->data)
+        keep_function(f, function);
+    return true;
+}
+
+/* One that is gone with its process may be known from the parent of that. */
+static void look_at_function(struct runtime_functions *f, struct function *function,
+                             const struct runtime_place *place)
+{
+    const struct function_key *key = &function->key;
+    struct function *same;
+
+    HASH_FIND(hh_sight, f->by_sight, &key->sight, sizeof(key->sight), same);
+    function->is_put_off = !read_function(f, function, place) && !same;
+    if (!function->data && same)
+        function->index = same->index;
+    if (function->data && !same)
+        HASH_ADD(hh_sight, f->by_sight, key.sight, sizeof(key->sight), function);
+}
+
+static struct function *add_function(struct runtime_functions *f, const struct function_key *key,
+                                     const struct runtime_place *place)
+{
+    struct function *function = mem_zalloc(sizeof(*function));
+    uint32_t n = f->n;
+
+    function->key = *key;
+    function->index = n;
+    if ((n & (n - 1)) == 0)
+        f->items = mem_grow((void *)f->items, n ? n * 2 : 1, sizeof(struct function *));
+    f->items[f->n++] = function;
+    HASH_ADD(hh, f->by_key, key, sizeof(function->key), function);
+    look_at_function(f, function, place);
+    return function;
+}
+
+/* Whether it should be shown. */
+static bool place_call(struct runtime_functions *f, const struct runtime_place *place,
+                       const struct function_key *key, uint32_t at, struct runtimes_call *ret_call)
+{
+    const struct runtime_kind *kind = runtime_kinds[key->sight.runtime];
+    struct function *function;
+
+    HASH_FIND(hh, f->by_key, key, sizeof(*key), function);
+    if (!function && f->n >= RUNTIMES_FUNCTIONS_MAX)
+        return false;
+    if (!function)
+        function = add_function(f, key, place);
+    else if (function->is_put_off)
+        look_at_function(f, function, place);
+    function = f->items[function->index];
+    if (function->data && kind->is_shown && !kind->is_shown(function->data))
+        return false;
+    ret_call->function = function->index;
+    ret_call->line = function->data ? kind->line(function->data, at) : 0;
+    return true;
+}
+
+/* False: the frame is its function as it is. */
+static bool find_calls(struct runtime_functions *f, const struct runtime_place *place,
+                       const struct chain_key *key, const struct runtime_frame *frame,
+                       struct found_calls *ret)
+{
+    const struct function_key *function = &key->function;
+    struct runtime_call calls[RUNTIME_CALLS_MAX];
+    uint64_t began_ns;
+
+    if (!place->data || !reading_begin(f->reading, &began_ns))
+        return false;
+
+    size_t n = runtime_kinds[function->sight.runtime]->calls(place->pid, place->data, frame,
+                                                             key->pc, calls);
+
+    reading_end(f->reading, began_ns);
+
+    for (size_t i = 0; i < n; i++) {
+        struct function_key called = { { calls[i].object, calls[i].check, function->sight.runtime },
+                                       function->number };
+
+        ret->calls[ret->n].way = calls[i].way;
+        if (place_call(f, place, &called, calls[i].at, &ret->calls[ret->n]))
+            ret->n++;
+    }
+    return n > 0;
+}
+
+static void find_all_calls(struct runtime_functions *f, const struct runtime_place *place,
+                           const struct chain_key *key, const struct runtime_frame *frame,
+                           struct found_calls *ret)
+{
+    ret->n = 0;
+    if (runtime_kinds[key->function.sight.runtime]->calls && find_calls(f, place, key, frame, ret))
+        return;
+    ret->calls[0].way = RUNTIME_WAY_FUNCTION;
+    ret->n = place_call(f, place, &key->function, key->at, &ret->calls[0]);
+}
+
+static void add_chain(struct runtime_functions *f, const struct chain_key *key,
+                      const struct found_calls *found)
+{
+    struct chain *chain = mem_zalloc(sizeof(*chain) + found->n * sizeof(chain->calls[0]));
+
+    chain->key = *key;
+    chain->n = found->n;
+    memcpy(chain->calls, found->calls, found->n * sizeof(chain->calls[0]));
+    HASH_ADD(hh, f->chains, key, sizeof(chain->key), chain);
+}
+
+size_t runtime_functions_find(struct runtime_functions *f, uint64_t number,
+                              const struct runtime_place *place, const struct runtime_frame *frame,
+                              uint64_t pc, struct runtimes_call ret_calls[RUNTIME_CALLS_MAX])
+{
+    uint32_t runtime = (uint32_t)(frame->object >> RUNTIME_OBJECT_BITS);
+    int64_t n_put_off = f->reading->n_put_off;
+    struct found_calls found;
+    const struct chain *chain;
+    struct chain_key key;
+
+    memset(&key, 0, sizeof(key));
+    key.function =
+        (struct function_key){ { runtime_frame_object(frame), frame->check, runtime }, number };
+    key.pc = runtime_kinds[runtime]->calls_change ? pc : 0;
+    key.at = frame->at & RUNTIME_AT_UNKNOWN;
+    HASH_FIND(hh, f->chains, &key, sizeof(key), chain);
+    if (chain) {
+        memcpy(ret_calls, chain->calls, chain->n * sizeof(*ret_calls));
+        return chain->n;
+    }
+    find_all_calls(f, place, &key, frame, &found);
+    if (!runtime_kinds[runtime]->calls_change && n_put_off == f->reading->n_put_off &&
+        HASH_COUNT(f->chains) < RUNTIMES_CHAINS_MAX)
+        add_chain(f, &key, &found);
+    memcpy(ret_calls, found.calls, found.n * sizeof(*ret_calls));
+    return found.n;
+}
+
+char *runtime_functions_name(const struct runtime_functions *f, uint32_t function, uint32_t line,
+                             bool *ret_known)
+{
+    static const char *const languages[RUNTIME_COUNT] = { "python", "javascript", "java" };
+    const struct function *named = f->items[function];
+
+    *ret_known = named->data != NULL;
+    if (named->data)
+        return runtime_kinds[named->key.sight.runtime]->name(named->data, line);
+    return mem_printf("[%s+0x%llx]", languages[named->key.sight.runtime],
+                      (unsigned long long)named->key.sight.object);
+}
