@@ -64,6 +64,7 @@ struct hotspot_look {
     __u32 n;                /* frames of the stack when there was one of Java's */
 };
 
+/* Fields of the blob. Offsets are the target's: the masks keep them within what is there. */
 static __always_inline __u16 hotspot_u16(const struct hotspot_look *k, __u16 off)
 {
     return *(const __u16 *)(const void *)(k->header + (off & 0x1fe));
@@ -275,7 +276,13 @@ static __always_inline __u32 hotspot_code_u32(const struct hotspot_look *k, __u3
            (__u32)k->code[at + 3] << 24;
 }
 
-enum hotspot_progress { HOTSPOT_WHOLE, HOTSPOT_PUSHED, HOTSPOT_UNSAVED, HOTSPOT_NONE };
+/* What there is of a frame. */
+enum hotspot_progress {
+    HOTSPOT_WHOLE,
+    HOTSPOT_PUSHED,  /* the frame pointer and the return address alone */
+    HOTSPOT_UNSAVED, /* all but the saved frame pointer */
+    HOTSPOT_NONE,    /* the return address alone */
+};
 
 /*
  * How much of a frame there is at the start of a method: it is made by push %rbp; sub $n, %rsp,

@@ -14,7 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOB_NAME_MAX = 64, FRAME_BCP = -64, FRAME_BCP_8 = -56, MIRROR_SINCE = 9 };
+enum { BLOB_NAME_MAX = 64 };
+
+/* Where an interpreted frame keeps the pointer to its bytecode: from JDK 9 on, it keeps the mirror
+ * of the method's class as well (cpu/x86/frame_x86.hpp). */
+enum { FRAME_BCP = -64, FRAME_BCP_8 = -56, MIRROR_SINCE = 9 };
 
 /* Lines of code that is none of a method. */
 enum { BLOB_ANY, BLOB_CALL_STUB };

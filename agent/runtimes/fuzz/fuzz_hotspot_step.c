@@ -2,13 +2,8 @@
 /* The walk through the code cache of a Java virtual machine: all that it reads is the input's. */
 #define UNWIND_OF_ARM64 0
 
-#include "agent/bpf/runtime_frame.h"
-#include "agent/unwind/tests/unwind_host.h"
+#include "agent/runtimes/tests/hotspot_host.h"
 #include "lib/fuzz/fuzz.h"
-
-static bool hotspot_read(void *to, __u32 size, __u64 addr);
-
-#include "agent/bpf/hotspot_step.h"
 
 enum { LOW = 0x10000, HIGH = 0x20000, FRAMES_MAX = 64 };
 
@@ -26,33 +21,6 @@ static bool hotspot_read(void *to, __u32 size, __u64 addr)
         ((__u8 *)to)[i] = in.memory[(addr + i) % sizeof(in.memory)];
     }
     return true;
-}
-
-static bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_value)
-{
-    (void)w;
-    return hotspot_read(ret_value, sizeof(*ret_value), addr);
-}
-
-static const struct unwind_mapping *unwind_mapping_at(const struct unwind_walk *w, __u32 i)
-{
-    (void)w;
-    (void)i;
-    return NULL;
-}
-
-static const struct unwind_row *unwind_row_at(const struct unwind_walk *w, __u32 i)
-{
-    (void)w;
-    (void)i;
-    return NULL;
-}
-
-static const struct unwind_rule *unwind_rule_at(const struct unwind_walk *w, __u32 i)
-{
-    (void)w;
-    (void)i;
-    return NULL;
 }
 
 /* A search ends; but for the first frame, the stack only shrinks. */

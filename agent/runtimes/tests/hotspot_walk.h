@@ -17,17 +17,12 @@
 /* clang-format on */
 #pragma once
 
-#include "agent/bpf/hotspot_table.h"
-#include "agent/unwind/tests/unwind_host.h"
+#include "agent/runtimes/tests/hotspot_host.h"
 
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-
-static bool hotspot_read(void *to, __u32 size, __u64 addr);
-
-#include "agent/bpf/hotspot_step.h"
 
 enum { WALK_FRAMES_MAX = 512, WALK_LINE_MAX = 4096 };
 
@@ -48,33 +43,6 @@ enum { WALK_FRAMES_MAX = 512, WALK_LINE_MAX = 4096 };
     X(segment_shift)                                                                               \
     X(block_header)                                                                                \
     X(flags)
-
-static bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_value)
-{
-    (void)w;
-    return hotspot_read(ret_value, sizeof(*ret_value), addr);
-}
-
-static const struct unwind_mapping *unwind_mapping_at(const struct unwind_walk *w, __u32 i)
-{
-    (void)w;
-    (void)i;
-    return NULL;
-}
-
-static const struct unwind_row *unwind_row_at(const struct unwind_walk *w, __u32 i)
-{
-    (void)w;
-    (void)i;
-    return NULL;
-}
-
-static const struct unwind_rule *unwind_rule_at(const struct unwind_walk *w, __u32 i)
-{
-    (void)w;
-    (void)i;
-    return NULL;
-}
 
 /* Goes to the first caller that is no code of Java's, or to where it stops; how many frames. */
 static size_t hotspot_walk(struct unwind_walk *w, const struct hotspot_space *space,

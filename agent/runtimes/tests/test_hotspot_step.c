@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/bpf/runtime_frame.h"
-#include "agent/unwind/tests/unwind_host.h"
+#include "agent/runtimes/tests/hotspot_host.h"
 
 #include <string.h>
 
@@ -9,10 +8,6 @@
 #include <stdarg.h>
 #include <cmocka.h>
 /* clang-format on */
-
-static bool hotspot_read(void *to, __u32 size, __u64 addr);
-
-#include "agent/bpf/hotspot_step.h"
 
 /* A stack, one code heap with its map, blobs in it, a method. Offsets are this world's own. */
 enum {
@@ -69,33 +64,6 @@ static bool hotspot_read(void *to, __u32 size, __u64 addr)
         }
     }
     return false;
-}
-
-static bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_value)
-{
-    (void)w;
-    return hotspot_read(ret_value, sizeof(*ret_value), addr);
-}
-
-static const struct unwind_mapping *unwind_mapping_at(const struct unwind_walk *w, __u32 i)
-{
-    (void)w;
-    (void)i;
-    return NULL;
-}
-
-static const struct unwind_row *unwind_row_at(const struct unwind_walk *w, __u32 i)
-{
-    (void)w;
-    (void)i;
-    return NULL;
-}
-
-static const struct unwind_rule *unwind_rule_at(const struct unwind_walk *w, __u32 i)
-{
-    (void)w;
-    (void)i;
-    return NULL;
 }
 
 static __u64 blob_at(enum blob blob)
