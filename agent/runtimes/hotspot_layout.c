@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/runtimes/hotspot_layout.h"
 
+#include "agent/runtimes/hotspot_tables.h"
 #include "agent/runtimes/target_memory.h"
-#include "lib/cleanup.h"
-#include "lib/mem.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -15,97 +13,7 @@ static const char no_field[] = "its tables lack what is needed, native frames on
 static const char no_sense[] = "its tables make no sense, native frames only";
 static const char too_old[] = "not supported, native frames only";
 
-enum { ENTRIES_MAX = 8192, STRIDE_MAX = 256, OFFSET_MAX = 8192, NAME_MAX_BYTES = 96 };
-
-/* Names of types and fields lie together in the image: pieces of it are kept. */
-enum { PAGE = 4096, PAGES = 64 };
-
-struct names {
-    pid_t pid;
-    uint64_t addr[PAGES]; /* 0: nothing is kept */
-    char pages[PAGES][PAGE];
-};
-
-static const char *page_of(struct names *names, uint64_t addr)
-{
-    uint64_t base = addr & ~(uint64_t)(PAGE - 1);
-    size_t i = base / PAGE % PAGES;
-
-    if (base == 0)
-        return NULL;
-    if (names->addr[i] != base) {
-        names->addr[i] = 0;
-        if (!target_memory_read(names->pid, base, names->pages[i], PAGE))
-            return NULL;
-        names->addr[i] = base;
-    }
-    return names->pages[i];
-}
-
-/* Empty: there is none, or it is too long to be a name that is looked for. */
-static void read_name(struct names *names, uint64_t addr, char to[NAME_MAX_BYTES])
-{
-    for (size_t i = 0; i < NAME_MAX_BYTES; i++) {
-        const char *page = page_of(names, addr + i);
-
-        to[i] = page ? page[(addr + i) % PAGE] : '\0';
-        if (to[i] == '\0')
-            return;
-    }
-    to[0] = '\0';
-}
-
-struct table {
-    unsigned char *bytes; /* owned */
-    size_t n, stride;
-};
-
-static void table_release(struct table *table)
-{
-    free(table->bytes);
-}
-
-#define _cleanup_table_ __attribute__((cleanup(table_release)))
-
-static uint64_t word_at(const struct table *table, size_t entry, uint64_t off)
-{
-    uint64_t value;
-
-    memcpy(&value, table->bytes + entry * table->stride + off, sizeof(value));
-    return value;
-}
-
-/* Reads in pieces, for the table's length is where a name is missing. */
-static bool read_table(pid_t pid, uint64_t at, uint64_t stride_at, struct table *ret)
-{
-    enum { PIECE = 64 };
-    uint64_t addr = 0, stride = 0;
-
-    if (!target_memory_u64(pid, at, &addr) || !target_memory_u64(pid, stride_at, &stride) ||
-        stride < sizeof(uint64_t) || stride > STRIDE_MAX || addr == 0)
-        return false;
-    ret->stride = (size_t)stride;
-    while (ret->n < ENTRIES_MAX) {
-        ret->bytes = mem_grow(ret->bytes, ret->n + PIECE, ret->stride);
-
-        size_t n = PIECE;
-
-        while (n > 0 && !target_memory_read(pid, addr + ret->n * stride,
-                                            ret->bytes + ret->n * ret->stride, n * ret->stride))
-            n /= 2;
-        ret->n += n;
-        if (n < PIECE || word_at(ret, ret->n - 1, 0) == 0)
-            break;
-    }
-    return ret->n > 0;
-}
-
-/* A column of a table: where it begins in an entry, as the variable at @at says. */
-static bool read_column(pid_t pid, uint64_t at, size_t size, const struct table *table,
-                        uint64_t *ret)
-{
-    return target_memory_u64(pid, at, ret) && *ret + size <= table->stride && *ret < STRIDE_MAX;
-}
+enum { OFFSET_MAX = 8192 };
 
 struct wanted_field {
     const char *type, *field;
@@ -123,28 +31,22 @@ static const struct wanted_field wanted_fields[] = {
     { "CodeHeap", "_segmap", AT(heap_segmap), 0, 0 },
     { "CodeHeap", "_log2_segment_size", AT(heap_log2_segment_size), 0, 0 },
     { "VirtualSpace", "_low", AT(space_low), 0, 0 },
-    { "VirtualSpace", "_high", AT(space_high), 0, 0 },
     { "VirtualSpace", "_low_boundary", AT(space_low_boundary), 0, 0 },
     { "VirtualSpace", "_high_boundary", AT(space_high_boundary), 0, 0 },
-    { "HeapBlock::Header", "_used", AT(block_used), 0, 0 },
     { "CodeBlob", "_name", AT(blob_name), 0, 0 },
     { "CodeBlob", "_size", AT(blob_size), 0, 0 },
     { "CodeBlob", "_frame_size", AT(blob_frame_size), 0, 0 },
     { "CodeBlob", "_frame_complete_offset", AT(blob_frame_complete), AT(blob_frame_complete_width),
       0 },
     { "CodeBlob", "_code_begin", AT(blob_code_begin), 0, 0 },
-    { "CodeBlob", "_code_end", AT(blob_code_end), 0, 0 },
     { "CodeBlob", "_code_offset", AT(blob_code_offset), 0, 0 },
     { "CodeBlob", "_data_offset", AT(blob_data_offset), 0, 0 },
     { "CodeBlob", "_mutable_data", AT(blob_mutable_data), 0, 0 },
-    { "CodeBlob", "_mutable_data_size", AT(blob_mutable_size), 0, 0 },
     { "CodeBlob", "_relocation_size", AT(blob_relocation_size), 0, 0 },
     { "nmethod", "_method", AT(nmethod_method), 0, 0 },
     { "CompiledMethod", "_method", AT(nmethod_method), 0, 0 },
     { "nmethod", "_compile_id", AT(nmethod_compile_id), 0, 0 },
     { "nmethod", "_comp_level", AT(nmethod_comp_level), 0, 0 },
-    { "nmethod", "_entry_bci", AT(nmethod_entry_bci), 0, 0 },
-    { "nmethod", "_state", AT(nmethod_state), 0, 0 },
     { "nmethod", "_orig_pc_offset", AT(nmethod_orig_pc_offset), 0, 0 },
     { "CompiledMethod", "_deopt_handler_begin", AT(nmethod_deopt_begin), 0, 0 },
     { "CompiledMethod", "_deopt_mh_handler_begin", AT(nmethod_deopt_mh), 0, 0 },
@@ -158,7 +60,6 @@ static const struct wanted_field wanted_fields[] = {
     { "nmethod", "_scopes_data_offset", AT(nmethod_scopes_data), 0, 0 },
     { "CompiledMethod", "_scopes_data_begin", AT(nmethod_scopes_begin), 0, 0 },
     { "nmethod", "_immutable_data", AT(nmethod_immutable), 0, 0 },
-    { "nmethod", "_immutable_data_size", AT(nmethod_immutable_size), 0, 0 },
     { "PcDesc", "_pc_offset", AT(pc_desc_pc), 0, 0 },
     { "PcDesc", "_scope_decode_offset", AT(pc_desc_scope), 0, 0 },
     { "Method", "_constMethod", AT(method_const), 0, 0 },
@@ -169,7 +70,6 @@ static const struct wanted_field wanted_fields[] = {
     { "ConstMethod", "_flags._flags", AT(const_flags), 0, 0 },
     { "ConstMethod", "_code_size", AT(const_code_size), 0, 0 },
     { "ConstMethod", "_name_index", AT(const_name), 0, 0 },
-    { "ConstMethod", "_signature_index", AT(const_signature), 0, 0 },
     { "ConstantPool", "_pool_holder", AT(pool_holder), 0, 0 },
     { "ConstantPool", "_length", AT(pool_length), 0, 0 },
     { "Klass", "_name", AT(klass_name), 0, 0 },
@@ -185,11 +85,9 @@ static const size_t needed[] = {
     AT(heap_segmap),
     AT(heap_log2_segment_size),
     AT(space_low),
-    AT(space_high),
     AT(space_low_boundary),
     AT(space_high_boundary),
     AT(block_size),
-    AT(block_used),
     AT(blob_name),
     AT(blob_size),
     AT(blob_frame_size),
@@ -204,7 +102,6 @@ static const size_t needed[] = {
     AT(pc_desc_size),
     AT(pc_desc_pc),
     AT(pc_desc_scope),
-    AT(method_size),
     AT(method_const),
     AT(method_access),
     AT(const_size),
@@ -213,7 +110,6 @@ static const size_t needed[] = {
     AT(const_flags),
     AT(const_code_size),
     AT(const_name),
-    AT(const_signature),
     AT(pool_size),
     AT(pool_holder),
     AT(pool_length),
@@ -236,7 +132,7 @@ struct wanted_static {
     uint64_t addr; /* out */
 };
 
-enum statics { HEAP, HEAPS, LOW_BOUND, HIGH_BOUND, CALL_STUB_RETURN, RELEASE, MAJOR, STATICS };
+enum statics { HEAP, HEAPS, CALL_STUB_RETURN, RELEASE, MAJOR, STATICS };
 
 static uint16_t *member(struct hotspot_layout *layout, size_t at)
 {
@@ -262,96 +158,61 @@ static uint16_t width_of(const char *type)
     return 4;
 }
 
-/* False: the offset makes no sense. */
-static bool take_field(const char *type, const char *field, const char *text, uint64_t off,
-                       struct hotspot_layout *layout)
+/* A layout in the making. */
+struct filling {
+    struct hotspot_layout *layout;
+    struct wanted_static *statics;
+    bool makes_no_sense;
+};
+
+static void take_static(struct filling *f, const struct hotspot_field *field)
 {
+    for (size_t i = 0; i < STATICS; i++) {
+        struct wanted_static *s = &f->statics[i];
+
+        if (strcmp(field->name, s->field) == 0 && strcmp(field->type, s->type) == 0)
+            s->addr = field->value;
+    }
+}
+
+static void take_field(void *arg, const struct hotspot_field *field)
+{
+    struct filling *f = arg;
+
+    if (field->is_static) {
+        take_static(f, field);
+        return;
+    }
     for (size_t i = 0; i < sizeof(wanted_fields) / sizeof(wanted_fields[0]); i++) {
         const struct wanted_field *w = &wanted_fields[i];
 
-        if (strcmp(field, w->field) != 0 || strcmp(type, w->type) != 0)
+        if (strcmp(field->name, w->field) != 0 || strcmp(field->type, w->type) != 0)
             continue;
-        if (off >= OFFSET_MAX)
-            return false;
-        *member(layout, w->to) = (uint16_t)(off + w->further);
+        f->makes_no_sense = f->makes_no_sense || field->value >= OFFSET_MAX;
+        *member(f->layout, w->to) = (uint16_t)(field->value + w->further);
         if (w->to_width)
-            *member(layout, w->to_width) = width_of(text);
-        return true;
-    }
-    return true;
-}
-
-static void take_static(const char *type, const char *field, uint64_t addr,
-                        struct wanted_static *statics)
-{
-    for (size_t i = 0; i < STATICS; i++) {
-        if (strcmp(field, statics[i].field) == 0 && strcmp(type, statics[i].type) == 0)
-            statics[i].addr = addr;
+            *member(f->layout, w->to_width) = width_of(field->text);
     }
 }
 
-static const char *read_fields(struct names *names, const struct hotspot_image *image,
-                               uint64_t bias, struct hotspot_layout *layout,
-                               struct wanted_static *statics)
-{
-    _cleanup_table_ struct table t = { 0 };
-    char type[NAME_MAX_BYTES], field[NAME_MAX_BYTES], text[NAME_MAX_BYTES];
-    uint64_t type_at = 0, field_at = 0, text_at = 0, is_static_at = 0, off_at = 0, addr_at = 0;
-    pid_t pid = names->pid;
-
-    if (!read_table(pid, bias + image->structs.table, bias + image->structs.stride, &t) ||
-        !read_column(pid, bias + image->structs.type, 8, &t, &type_at) ||
-        !read_column(pid, bias + image->structs.field, 8, &t, &field_at) ||
-        !read_column(pid, bias + image->structs.text, 8, &t, &text_at) ||
-        !read_column(pid, bias + image->structs.is_static, 8, &t, &is_static_at) ||
-        !read_column(pid, bias + image->structs.off, 8, &t, &off_at) ||
-        !read_column(pid, bias + image->structs.addr, 8, &t, &addr_at))
-        return no_tables;
-    for (size_t i = 0; i < t.n && word_at(&t, i, type_at); i++) {
-        read_name(names, word_at(&t, i, type_at), type);
-        read_name(names, word_at(&t, i, field_at), field);
-        if ((uint32_t)word_at(&t, i, is_static_at)) {
-            take_static(type, field, word_at(&t, i, addr_at), statics);
-            continue;
-        }
-        read_name(names, word_at(&t, i, text_at), text);
-        if (!take_field(type, field, text, word_at(&t, i, off_at), layout))
-            return no_sense;
-    }
-    return NULL;
-}
-
-static const char *read_sizes(struct names *names, const struct hotspot_image *image, uint64_t bias,
-                              struct hotspot_layout *layout)
+static void take_size(void *arg, const char *type, uint64_t size)
 {
     static const struct {
         const char *type;
         size_t to;
     } wanted[] = {
         { "HeapBlock", AT(block_size) },   { "nmethod", AT(nmethod_size) },
-        { "PcDesc", AT(pc_desc_size) },    { "Method", AT(method_size) },
-        { "ConstMethod", AT(const_size) }, { "ConstantPool", AT(pool_size) },
+        { "PcDesc", AT(pc_desc_size) },    { "ConstMethod", AT(const_size) },
+        { "ConstantPool", AT(pool_size) },
     };
-    _cleanup_table_ struct table t = { 0 };
-    uint64_t name_at = 0, size_at = 0;
-    char name[NAME_MAX_BYTES];
-    pid_t pid = names->pid;
+    struct filling *f = arg;
 
-    if (!read_table(pid, bias + image->types.table, bias + image->types.stride, &t) ||
-        !read_column(pid, bias + image->types.name, 8, &t, &name_at) ||
-        !read_column(pid, bias + image->types.size, 8, &t, &size_at))
-        return no_tables;
-    for (size_t i = 0; i < t.n && word_at(&t, i, name_at); i++) {
-        read_name(names, word_at(&t, i, name_at), name);
-        for (size_t j = 0; j < sizeof(wanted) / sizeof(wanted[0]); j++) {
-            if (strcmp(name, wanted[j].type) != 0)
-                continue;
-            if (word_at(&t, i, size_at) == 0 || word_at(&t, i, size_at) >= OFFSET_MAX)
-                return no_sense;
-            *member(layout, wanted[j].to) = (uint16_t)word_at(&t, i, size_at);
-        }
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        if (strcmp(type, wanted[i].type) != 0)
+            continue;
+        f->makes_no_sense = f->makes_no_sense || size == 0 || size >= OFFSET_MAX;
+        *member(f->layout, wanted[i].to) = (uint16_t)size;
     }
-    return NULL;
 }
 
 /* Do all fields from one member to another begin within an object of that size? */
@@ -375,8 +236,8 @@ static bool makes_sense(const struct hotspot_layout *l)
            l->pc_desc_scope + sizeof(uint32_t) <= l->pc_desc_size &&
            l->pc_desc_size <= PC_DESC_MAX && l->nmethod_size <= HOTSPOT_NMETHOD_MAX - WORD &&
            l->const_size <= HOTSPOT_CONST_MAX - WORD &&
-           are_within(l, AT(blob_name), AT(nmethod_immutable_size), l->nmethod_size) &&
-           are_within(l, AT(const_constants), AT(const_signature), l->const_size);
+           are_within(l, AT(blob_name), AT(nmethod_immutable), l->nmethod_size) &&
+           are_within(l, AT(const_constants), AT(const_name), l->const_size);
 }
 
 static const char *check_fields(const struct hotspot_layout *layout)
@@ -433,33 +294,27 @@ const char *hotspot_layout_read(pid_t pid, const struct hotspot_image *image, ui
     struct wanted_static statics[STATICS] = {
         [HEAP] = { "CodeCache", "_heap", 0 },
         [HEAPS] = { "CodeCache", "_heaps", 0 },
-        [LOW_BOUND] = { "CodeCache", "_low_bound", 0 },
-        [HIGH_BOUND] = { "CodeCache", "_high_bound", 0 },
         [CALL_STUB_RETURN] = { "StubRoutines", "_call_stub_return_address", 0 },
         [RELEASE] = { "Abstract_VM_Version", "_s_vm_release", 0 },
         [MAJOR] = { "Abstract_VM_Version", "_vm_major_version", 0 },
     };
-    _cleanup_free_ struct names *names = mem_zalloc(sizeof(*names));
+    struct filling filling = { .layout = ret_layout, .statics = statics };
+    uint64_t stride = 0;
     const char *why;
-    uint64_t first = 0;
 
     clear_fields(ret_layout);
     (void)snprintf(ret_layout->version, sizeof(ret_layout->version), "java");
     /* Its initialisers fill these in when it is loaded. */
-    if (target_memory_u64(pid, bias + image->structs.stride, &first) && first == 0)
+    if (target_memory_u64(pid, bias + image->structs.stride, &stride) && stride == 0)
         return hotspot_not_yet;
-    names->pid = pid;
-    why = read_fields(names, image, bias, ret_layout, statics);
-    if (why)
-        return why;
+    if (!hotspot_tables_fields(pid, image, bias, take_field, &filling) ||
+        !hotspot_tables_types(pid, image, bias, take_size, &filling))
+        return no_tables;
     ret_layout->heap = statics[HEAP].addr;
     ret_layout->heaps = statics[HEAPS].addr;
-    ret_layout->low_bound = statics[LOW_BOUND].addr;
-    ret_layout->high_bound = statics[HIGH_BOUND].addr;
     read_version(pid, statics, ret_layout);
-    why = read_sizes(names, image, bias, ret_layout);
-    if (why)
-        return why;
+    if (filling.makes_no_sense)
+        return no_sense;
     if (!is_there(ret_layout, AT(method_const)) || (!ret_layout->heap && !ret_layout->heaps) ||
         ret_layout->major < HOTSPOT_MAJOR_MIN)
         return too_old;

@@ -31,26 +31,24 @@ struct hotspot_layout {
     char version[HOTSPOT_VERSION_MAX]; /* "java 17.0.15+6" */
 
     /* Runtime addresses of variables; 0: not there. */
-    uint64_t heap;                  /* a CodeHeap *, JDK 8 */
-    uint64_t heaps;                 /* a GrowableArray<CodeHeap *> *, JDK 9 and newer */
-    uint64_t low_bound, high_bound; /* of the code cache, JDK 9 and newer */
-    uint64_t call_stub_return;      /* an address in the code that enters Java */
+    uint64_t heap;             /* a CodeHeap *, JDK 8 */
+    uint64_t heaps;            /* a GrowableArray<CodeHeap *> *, JDK 9 and newer */
+    uint64_t call_stub_return; /* an address in the code that enters Java */
 
     uint16_t array_len, array_data; /* GrowableArray */
     uint16_t heap_memory, heap_segmap, heap_log2_segment_size;
-    uint16_t space_low, space_high;                   /* VirtualSpace: committed */
+    uint16_t space_low;                               /* VirtualSpace: of what is in use */
     uint16_t space_low_boundary, space_high_boundary; /* reserved */
-    uint16_t block_size, block_used;                  /* HeapBlock */
+    uint16_t block_size;                              /* HeapBlock */
 
     uint16_t nmethod_size; /* of its header, which begins with a CodeBlob's */
     uint16_t blob_name, blob_size, blob_frame_size;
     uint16_t blob_frame_complete, blob_frame_complete_width; /* 2 or 4 bytes */
-    uint16_t blob_code_begin, blob_code_end;                 /* pointers, JDK 9 to 22 */
+    uint16_t blob_code_begin;                                /* pointers, JDK 9 to 22 */
     uint16_t blob_code_offset, blob_data_offset;             /* int: else; data follows code */
-    uint16_t blob_mutable_data, blob_mutable_size, blob_relocation_size; /* 24 and newer */
+    uint16_t blob_mutable_data, blob_relocation_size;        /* 24 and newer */
 
-    uint16_t nmethod_method, nmethod_compile_id, nmethod_comp_level, nmethod_entry_bci;
-    uint16_t nmethod_state;
+    uint16_t nmethod_method, nmethod_compile_id, nmethod_comp_level;
     uint16_t nmethod_orig_pc_offset;
     uint16_t nmethod_deopt_begin;  /* a pointer, JDK 9 to 22 */
     uint16_t nmethod_deopt_offset; /* int: else, from the beginning of the CodeBlob */
@@ -59,16 +57,16 @@ struct hotspot_layout {
     uint16_t nmethod_metadata_width;
     uint16_t nmethod_dependencies; /* int: where the PcDescs end, up to 22 */
     uint16_t nmethod_scopes_pcs;
-    uint16_t nmethod_scopes_data;                       /* int: not in 9 to 22 */
-    uint16_t nmethod_scopes_begin;                      /* a pointer, JDK 9 to 22 */
-    uint16_t nmethod_immutable, nmethod_immutable_size; /* 23 and newer */
+    uint16_t nmethod_scopes_data;  /* int: not in 9 to 22 */
+    uint16_t nmethod_scopes_begin; /* a pointer, JDK 9 to 22 */
+    uint16_t nmethod_immutable;    /* 23 and newer */
 
     uint16_t pc_desc_size, pc_desc_pc, pc_desc_scope;
 
-    uint16_t method_size, method_const, method_access;
+    uint16_t method_const, method_access;
     uint16_t const_size; /* of a ConstMethod; its byte code follows */
     uint16_t const_constants, const_words, const_flags, const_code_size;
-    uint16_t const_name, const_signature;
+    uint16_t const_name;
     uint16_t pool_size; /* of a ConstantPool; its entries follow */
     uint16_t pool_holder, pool_length;
     uint16_t klass_name;

@@ -14,82 +14,60 @@ enum { VERSIONS = 4, NONE = HOTSPOT_NO_FIELD };
 
 static uint64_t words[TARGET_WORDS];
 
-#define METHODS                                                                                    \
-    .pc_desc_size = 16, .pc_desc_pc = 0, .pc_desc_scope = 4, .method_size = 88, .method_const = 8, \
-    .const_size = 48, .const_constants = 8, .const_words = 24, .const_flags = 28,                  \
-    .const_code_size = 32, .const_name = 34, .const_signature = 36, .pool_size = 72,               \
-    .pool_holder = 24, .pool_length = 60, .klass_name = 24, .symbol_length = 4, .symbol_body = 6
+#define SAME                                                                                       \
+    .nmethod_size = 128, .blob_data_offset = 40, .nmethod_method = 64, .nmethod_compile_id = 72,   \
+    .nmethod_comp_level = 76, .nmethod_scopes_pcs = 88, .pc_desc_size = 16, .pc_desc_pc = 0,       \
+    .pc_desc_scope = 4, .method_const = 8, .const_size = 48, .const_constants = 8,                 \
+    .const_words = 24, .const_flags = 28, .const_code_size = 32, .const_name = 34,                 \
+    .pool_size = 72, .pool_holder = 24, .pool_length = 60, .klass_name = 24, .symbol_length = 4,   \
+    .symbol_body = 6
 
 /* As in JDK 8, 17, 23 and 25, but closer together. */
 static const struct hotspot_layout layouts[VERSIONS] = {
     { .major = 8,
-      .nmethod_size = 128,
-      .blob_data_offset = 40,
       .blob_mutable_data = NONE,
       .blob_relocation_size = NONE,
-      .nmethod_method = 64,
-      .nmethod_compile_id = 72,
-      .nmethod_comp_level = 76,
       .nmethod_metadata = 80,
       .nmethod_metadata_width = 4,
       .nmethod_dependencies = 84,
-      .nmethod_scopes_pcs = 88,
       .nmethod_scopes_data = 92,
       .nmethod_scopes_begin = NONE,
       .nmethod_immutable = NONE,
       .method_access = 32,
-      METHODS },
+      SAME },
     { .major = 17,
-      .nmethod_size = 128,
-      .blob_data_offset = 40,
       .blob_mutable_data = NONE,
       .blob_relocation_size = NONE,
-      .nmethod_method = 64,
-      .nmethod_compile_id = 72,
-      .nmethod_comp_level = 76,
       .nmethod_metadata = 80,
       .nmethod_metadata_width = 4,
       .nmethod_dependencies = 84,
-      .nmethod_scopes_pcs = 88,
       .nmethod_scopes_data = NONE,
       .nmethod_scopes_begin = 96,
       .nmethod_immutable = NONE,
       .method_access = 40,
-      METHODS },
+      SAME },
     { .major = 23,
-      .nmethod_size = 128,
-      .blob_data_offset = 40,
       .blob_mutable_data = NONE,
       .blob_relocation_size = NONE,
-      .nmethod_method = 64,
-      .nmethod_compile_id = 72,
-      .nmethod_comp_level = 76,
       .nmethod_metadata = 80,
       .nmethod_metadata_width = 2,
       .nmethod_dependencies = NONE,
-      .nmethod_scopes_pcs = 88,
       .nmethod_scopes_data = 92,
       .nmethod_scopes_begin = NONE,
       .nmethod_immutable = 96,
       .method_access = 40,
-      METHODS },
+      SAME },
     { .major = 25,
-      .nmethod_size = 128,
-      .blob_data_offset = 40,
       .blob_mutable_data = 16,
       .blob_relocation_size = 28,
-      .nmethod_method = 64,
-      .nmethod_compile_id = 72,
-      .nmethod_comp_level = 76,
       .nmethod_metadata = NONE,
       .nmethod_metadata_width = NONE,
       .nmethod_dependencies = NONE,
-      .nmethod_scopes_pcs = 88,
       .nmethod_scopes_data = 92,
       .nmethod_scopes_begin = NONE,
       .nmethod_immutable = 96,
       .method_access = 44,
-      METHODS },
+      SAME },
 };
 
 static void name_scope(const struct hotspot_layout *layout, const struct hotspot_scope *scope)
