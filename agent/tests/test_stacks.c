@@ -76,10 +76,12 @@ static void numbers_places_and_threads(void **state)
     assert_int_equal(stacks_n_places(stacks), 5001);
     assert_int_equal(stacks_place_at(stacks, b).addr, 4999);
     a = stacks_thread(stacks, "worker");
-    b = stacks_thread(stacks, "a-name-of-more-bytes-than-the-sixty-four-that-are-kept-of-any-thread");
+    b = stacks_thread(stacks,
+                      "a-name-of-more-bytes-than-the-sixty-four-that-are-kept-of-any-thread");
     assert_int_equal(stacks_thread(stacks, "worker"), a);
     assert_true(a != b && a > STACKS_THREAD_OTHER);
-    assert_string_equal(stacks_thread_name(stacks, b), "a-name-of-more-bytes-than-the-sixty-four-that-are-kept-of-any-t");
+    assert_string_equal(stacks_thread_name(stacks, b),
+                        "a-name-of-more-bytes-than-the-sixty-four-that-are-kept-of-any-t");
     stacks_free(stacks);
 }
 

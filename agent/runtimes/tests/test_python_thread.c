@@ -36,6 +36,11 @@ static uint64_t addr(const void *at)
     return (uint64_t)(uintptr_t)at;
 }
 
+static uint64_t *at(uint64_t address)
+{
+    return words + (address - addr(words)) / sizeof(words[0]);
+}
+
 /* One target: its types, and the offsets of its version. */
 struct made {
     struct python_offsets offsets;
@@ -147,7 +152,7 @@ static void make_interpreter(struct made *m)
     const struct item active[] = { { 7, make_int(7), m->interpreters },
                                    { ID, make_int(ID), addr(m->thread) } };
     m->active = make_dict(m, active, 2, true);
-    m->keys = (uint64_t *)(uintptr_t)m->active[4];
+    m->keys = at(m->active[4]);
 
     const struct item globals[] = { { 1, make_str(m, "_active_limbo_lock"), 8 },
                                     { 2, make_str(m, "_active"), addr(m->active) } };
@@ -251,7 +256,7 @@ static void the_main_interpreter_knows_best(void **state)
 static void finds_what_was_not_there_at_first(void **state)
 {
     struct made m = make_target(11, PYTHON_ATTRIBUTES_BEFORE, PLACE_VALUES);
-    uint64_t *modules = (uint64_t *)(uintptr_t)m.interpreters + m.offsets.interp_modules / 8;
+    uint64_t *modules = at(m.interpreters) + m.offsets.interp_modules / 8;
     uint64_t there = *modules;
     struct python_threads threads = { 0 };
     int n = 0;
@@ -287,7 +292,7 @@ static void survives_what_makes_no_sense(void **state)
     struct made m = make_target(12, PYTHON_ATTRIBUTES_TAGGED, PLACE_VALUES);
 
     (void)state;
-    ((uint64_t *)(uintptr_t)m.name)[1] = addr(m.dict_type);
+    at(m.name)[1] = addr(m.dict_type);
     expect_name("a name that is no string", &m, NULL);
 
     m = make_target(12, PYTHON_ATTRIBUTES_TAGGED, PLACE_VALUES);
@@ -307,8 +312,8 @@ static void survives_what_makes_no_sense(void **state)
     expect_name("a list of threads that is no dictionary", &m, NULL);
 
     m = make_target(12, PYTHON_ATTRIBUTES_TAGGED, PLACE_VALUES);
-    ((uint64_t *)(uintptr_t)m.interpreters)[m.offsets.interp_modules / 8] = 16;
-    ((uint64_t *)(uintptr_t)m.interpreters)[0] = m.interpreters;
+    at(m.interpreters)[m.offsets.interp_modules / 8] = 16;
+    at(m.interpreters)[0] = m.interpreters;
     expect_name("interpreters in a circle", &m, NULL);
 }
 
