@@ -85,6 +85,20 @@ static __always_inline bool unwind_place_frame(struct unwind_walk *w,
     return true;
 }
 
+/* Go pushed the link register of the code that it interrupted, in the uppermost words of the frame
+ * that was left just now (runtime/signal_arm64.go, pushCall). It is the only register that the rows
+ * of Go code name. */
+static __always_inline void unwind_interrupted(struct unwind_walk *w)
+{
+    __u64 link;
+
+    if (!unwind_read(w, w->sp - 16, &link))
+        return;
+    w->regs[UNWIND_REG_LINK] = link;
+    w->signal_frame = 0;
+    w->has_regs = 1;
+}
+
 /* The link register is lost: in what is called by nobody, x29 is 0. */
 static __always_inline __u8 unwind_without_link(const struct unwind_walk *w)
 {

@@ -204,6 +204,8 @@ static __always_inline __u8 unwind_by_rule(struct unwind_walk *w, const struct u
     w->bp = bp;
     w->has_regs = 0;
     w->is_exact = (rule->flags & UNWIND_RULE_INTERRUPTED) != 0;
+    if (w->is_exact)
+        unwind_interrupted(w);
     return w->pc ? UNWIND_CONTINUE : RECORD_STOP_END;
 }
 

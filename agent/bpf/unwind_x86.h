@@ -54,6 +54,12 @@ static __always_inline bool unwind_place_frame(struct unwind_walk *w,
     return true;
 }
 
+/* The registers of code that Go interrupted are not needed. */
+static __always_inline void unwind_interrupted(struct unwind_walk *w)
+{
+    (void)w;
+}
+
 /* A return address in a register that is lost. */
 static __always_inline __u8 unwind_without_link(const struct unwind_walk *w)
 {
