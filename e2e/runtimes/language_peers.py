@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The best other profiler of each language; their stacks are put into the form that agent/tests/shares_*.awk know."""
 import os
+import pathlib
 import re
 import subprocess
 import time
@@ -16,6 +17,7 @@ CORES = os.sched_getaffinity(0)
 
 class Peer:
     startup_s = 4
+    install = "e2e/runtimes/get-peers gets it"
 
     def take(self, run):
         """What there is when the target has ended."""
@@ -29,8 +31,8 @@ class PySpy(Peer):
 
     def profile(self, pid, _target, seconds, work):
         run, output = Run(), work / "py-spy"
-        watch = Watch([FOLDER / "py-spy", "record", "--pid", str(pid), "--duration", str(seconds), "--rate", "99", "--format", "raw", "--output", str(output)],
-                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        watch = Watch([FOLDER / "py-spy", "record", "--pid", str(pid), "--duration", str(seconds), "--rate", "99", "--format", "raw",
+                       "--output", str(output)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         watch.wait()
         said = watch.process.stderr.read().decode(errors="replace").strip().splitlines()
         if not output.exists():
@@ -43,7 +45,8 @@ class PySpy(Peer):
 class AsyncProfiler(Peer):
     """A library in the target, that samples it from its start to its end."""
     name, has_native_frames = "async-profiler", False
-    flags = (f"-agentpath:{{peers}}/libasyncProfiler.so=start,event=cpu,interval={10**9 // FREQUENCY},collapsed,dot,file={{out}}/async-profiler-%p",)
+    flags = ("-agentpath:{peers}/libasyncProfiler.so=start,event=cpu,collapsed,dot,"
+             f"interval={10**9 // FREQUENCY},file={{out}}/async-profiler-%p",)
 
     def missing(self):
         return not (FOLDER / "libasyncProfiler.so").exists()
@@ -62,6 +65,8 @@ class Perf(Peer):
     """Names of functions from a file that the target writes for it."""
     name, flags, has_native_frames = "perf", ("--perf-basic-prof", "--interpreted-frames-native-stack"), True
 
+    install = peers.Perf.install
+
     def __init__(self):
         self.perf = peers.Perf(self.name, ["-g"])
 
@@ -69,22 +74,28 @@ class Perf(Peer):
         return self.perf.missing()
 
     def profile(self, pid, target, seconds, work):
-        root = f"/proc/{pid}/root"
+        name = f"tmp/perf-{pid}.map"
+        written = (target.image or pathlib.Path("/")) / name
         if target.image:
-            subprocess.run(["cp", f"{root}/tmp/perf-{pid}.map", "/tmp/"], check=True)
-        run = self.perf.profile(pid, seconds, FREQUENCY, work, CORES)
-        subprocess.run(["rm", "-f", f"/tmp/perf-{pid}.map", f"{root}/tmp/perf-{pid}.map"], check=True)
+            os.symlink(written, f"/{name}")
+        try:
+            run = self.perf.profile(pid, seconds, FREQUENCY, work, CORES)
+        finally:
+            for path in (f"/{name}", written):
+                pathlib.Path(path).unlink(missing_ok=True)
         if run.error:
             raise RuntimeError(run.error)
-        run.text = re.sub(r"(?:JS|Function|Script|Eval|LazyCompile):[~^*+]*([^;: ]*) (?:[^;]*/)?(\S+\.js:\d+):\d+(?=[; ])", r"\1 \2", run.text)
+        run.text = re.sub(r"(?:JS|Function|Script|Eval|LazyCompile):[~^*+]*([^;: ]*) (?:[^;]*/)?(\S+\.js:\d+):\d+(?=[; ])",
+                          r"\1 \2", run.text)
         return run
 
 
 class Otel(Peer):
     """It profiles the whole machine."""
-    startup_s = 30
-    OURS = {"node": (r"([^;]*) \((\S+\.js:\d+)\)", r"\1 \2"), "java": (r"[^; ]+ ([^;( ]+)\([^;)]*\) \([^;:]*:(\d+)\)", r"\1:\2")}
     name, flags, has_native_frames = "otel profiler", (), True
+    startup_s = 30
+    OURS = {"node": (r"([^;]*) \((\S+\.js:\d+)\)", r"\1 \2"),
+            "java": (r"[^; ]+ ([^;( ]+)\([^;)]*\) \([^;:]*:(\d+)\)", r"\1:\2")}
 
     def __init__(self):
         self.otel = peers.Otel()
@@ -103,6 +114,10 @@ class Otel(Peer):
 
 
 BEST = {"python": PySpy, "node": Perf, "java": AsyncProfiler}
+
+
+def all_missing(languages):
+    return [peer for peer in (*(BEST[name]() for name in languages), Otel()) if peer.missing()]
 
 
 def of(target):

@@ -9,7 +9,8 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "build/runtimes"
 SUITES = ("bullseye", "bookworm", "trixie", "sid")
-FOLDERS = {"workloads": ROOT / "e2e/workloads", "classes": IMAGES / "classes", "peers": IMAGES / "peers", "out": IMAGES / "out"}  # in an image: /mnt/NAME
+# In an image they are /mnt/NAME.
+FOLDERS = {"workloads": ROOT / "e2e/workloads", **{name: IMAGES / name for name in ("classes", "peers", "out")}}
 
 # What the agent promises to walk; of others it must say that it does not.
 SUPPORTED = {"python": lambda v: (3, 8) <= v < (3, 15), "node": lambda v: (16,) <= v < (25,), "java": lambda v: (8,) <= v < (26,)}
@@ -31,19 +32,19 @@ class Target:
         said = subprocess.run(self.command(*VERSION[language]), capture_output=True, text=True, check=False)
         match = re.search(r"\d+(\.\d+)*[\w.+]*", said.stdout + said.stderr)
         self.version = re.sub(r"^1\.8\.", "8.", match[0]) if match else None
-        numbers = tuple(int(n) for n in re.findall(r"\d+", self.version or "0"))
-        self.numbers = numbers
+        self.numbers = tuple(int(n) for n in re.findall(r"\d+", self.version or "0"))
         self.is_supported = SUPPORTED[language](self.numbers[:2] if language == "python" else self.numbers[:1])
 
-    @property
-    def origin(self):
-        return self.image.name if self.image else "npm" if (IMAGES / "npm") in pathlib.Path(self.path).parents else "here"
+    def __str__(self):
+        origin = self.image.name if self.image else "npm" if (IMAGES / "npm") in pathlib.Path(self.path).parents else "here"
+        return f"{self.language} {self.version} {origin}"
 
     def command(self, *arguments):
         """Its pid is the runtime's: every step replaces the one before."""
         folders, script = FOLDERS, 'exec "$@"'
         if self.image:
-            mounts = "".join(f'mkdir -p "$0/mnt/{name}" && mount --bind "{folder}" "$0/mnt/{name}" && ' for name, folder in FOLDERS.items())
+            mounts = "".join(f'mkdir -p "$0/mnt/{name}" && mount --bind "{folder}" "$0/mnt/{name}" && '
+                             for name, folder in FOLDERS.items())
             script = f'mount -t proc proc "$0/proc" && {mounts}exec chroot "$0" "$@"'
             folders = {name: f"/mnt/{name}" for name in FOLDERS}
         arguments = [a.format(**folders) for a in arguments]
@@ -62,14 +63,13 @@ def executable(language, path):
 
 def why_not(language):
     """None, or why the language's workload cannot run here; Java's is compiled first."""
-    sources = [str(path) for path in (FOLDERS["workloads"] / language).glob("*.java")]
     if language != "java":
         return None
-    if not sources:
-        return "no workload"
+    sources = [str(path) for path in (FOLDERS["workloads"] / language).glob("*.java")]
     if not shutil.which("javac"):
         return "no javac to compile the workload"
-    made = subprocess.run(["javac", "-nowarn", "--release", "8", "-d", str(FOLDERS["classes"]), *sources], capture_output=True, text=True, check=False)
+    made = subprocess.run(["javac", "-nowarn", "--release", "8", "-d", str(FOLDERS["classes"]), *sources],
+                          capture_output=True, text=True, check=False)
     return None if made.returncode == 0 else (made.stderr.splitlines() or ["javac failed"])[0]
 
 
@@ -88,5 +88,5 @@ def find(languages):
                 inside = executable(language, path)
                 if inside and not (language == "java" and re.search(r"java-1\.", path.name)):
                     of_this.append(Target(language, "/" + str(inside.relative_to(image)), image))
-        found += sorted((t for t in of_this if t.version), key=lambda t: (t.numbers, t.origin))
+        found += sorted((t for t in of_this if t.version), key=lambda t: (t.numbers, str(t)))
     return found

@@ -9,6 +9,7 @@ import time
 from programs import ROOT, place
 
 POLL_S = 0.004
+LOOKS_AT_MAPPINGS = 128  # between two of them: that is a long text
 PERF_EVENT_PROGRAM = "7"  # enum bpf_prog_type
 
 
@@ -25,6 +26,7 @@ class Watch:
         self.first = self.last = None
         self.cpu = self.end = 0.0
         self.looked = set()
+        self.n_looks = 0
 
     def look_for_programs(self):
         for fd in os.listdir(f"/proc/{self.pid}/fd"):
@@ -59,14 +61,15 @@ class Watch:
                     self.peak = max(self.peak, int(line.split()[1]) * 1024)
         if not any(runs for runs, _ in self.programs.values()):
             self.look_for_programs()
+        self.n_looks += 1
+        if self.n_looks % LOOKS_AT_MAPPINGS == 0:
+            self.look_for_mapped()
         for fd, before in self.programs.items():
             info = self.info(fd)
             now = [int(info.get("run_cnt", 0)), int(info.get("run_time_ns", 0))]
             if now[0] > before[0]:
                 self.last = time.monotonic()
-                if not self.first:
-                    self.first = self.last
-                    self.look_for_mapped()
+                self.first = self.first or self.last
                 self.programs[fd] = now
 
     def wait(self, closely=True, stop_after=None):
