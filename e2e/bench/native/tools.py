@@ -46,13 +46,14 @@ class Watch:
 
     def look_for_mapped(self):
         """Of the BPF maps, what is mapped by the process and so a part of its resident memory."""
-        inside, self.mapped = False, 0
+        inside, mapped = False, 0
         with open(f"/proc/{self.pid}/smaps", encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
                     inside = line.rstrip().endswith("anon_inode:bpf-map")
                 elif inside and line.startswith("Rss:"):
-                    self.mapped += int(line.split()[1]) * 1024
+                    mapped += int(line.split()[1]) * 1024
+        self.mapped = max(self.mapped, mapped)
 
     def look(self):
         with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as status:
