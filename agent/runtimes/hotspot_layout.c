@@ -3,6 +3,7 @@
 
 #include "agent/runtimes/hotspot_tables.h"
 #include "agent/runtimes/target_memory.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -127,12 +128,12 @@ static const size_t needed_one_of[][2] = {
     { AT(nmethod_metadata), AT(blob_mutable_data) },
 };
 
-struct wanted_static {
+struct wanted_variable {
     const char *type, *field;
     uint64_t addr; /* out */
 };
 
-enum statics { HEAP, HEAPS, CALL_STUB_RETURN, RELEASE, MAJOR, STATICS };
+enum variables { HEAP, HEAPS, CALL_STUB_RETURN, RELEASE, MAJOR, VARIABLES };
 
 static uint16_t *member(struct hotspot_layout *layout, size_t at)
 {
@@ -161,17 +162,17 @@ static uint16_t width_of(const char *type)
 /* A layout in the making. */
 struct filling {
     struct hotspot_layout *layout;
-    struct wanted_static *statics;
+    struct wanted_variable *variables;
     bool makes_no_sense;
 };
 
-static void take_static(struct filling *f, const struct hotspot_field *field)
+static void take_variable(struct filling *f, const struct hotspot_field *field)
 {
-    for (size_t i = 0; i < STATICS; i++) {
-        struct wanted_static *s = &f->statics[i];
+    for (size_t i = 0; i < VARIABLES; i++) {
+        struct wanted_variable *v = &f->variables[i];
 
-        if (strcmp(field->name, s->field) == 0 && strcmp(field->type, s->type) == 0)
-            s->addr = field->value;
+        if (strcmp(field->name, v->field) == 0 && strcmp(field->type, v->type) == 0)
+            v->addr = field->value;
     }
 }
 
@@ -180,7 +181,7 @@ static void take_field(void *arg, const struct hotspot_field *field)
     struct filling *f = arg;
 
     if (field->is_static) {
-        take_static(f, field);
+        take_variable(f, field);
         return;
     }
     for (size_t i = 0; i < sizeof(wanted_fields) / sizeof(wanted_fields[0]); i++) {
@@ -256,19 +257,19 @@ static const char *check_fields(const struct hotspot_layout *layout)
 }
 
 /* "17.0.15+6-Debian-1deb12u1"; of JDK 8, whose machine had numbers of its own, "25.412-b08". */
-static void read_version(pid_t pid, const struct wanted_static *statics,
+static void read_version(pid_t pid, const struct wanted_variable *variables,
                          struct hotspot_layout *layout)
 {
     char release[32] = "";
     uint64_t at = 0;
     int32_t major = 0;
 
-    if (statics[MAJOR].addr)
-        (void)target_memory_read(pid, statics[MAJOR].addr, &major, sizeof(major));
-    if (statics[RELEASE].addr && target_memory_u64(pid, statics[RELEASE].addr, &at))
+    if (variables[MAJOR].addr)
+        (void)target_memory_read(pid, variables[MAJOR].addr, &major, sizeof(major));
+    if (variables[RELEASE].addr && target_memory_u64(pid, variables[RELEASE].addr, &at))
         (void)target_memory_read(pid, at, release, sizeof(release) - 1);
     release[strspn(release, "0123456789.+")] = '\0';
-    layout->major = statics[HEAPS].addr ? major : 8;
+    layout->major = variables[HEAPS].addr ? major : 8;
 
     const char *update = strchr(release, '.');
 
@@ -291,14 +292,14 @@ static void clear_fields(struct hotspot_layout *layout)
 const char *hotspot_layout_read(pid_t pid, const struct hotspot_image *image, uint64_t bias,
                                 struct hotspot_layout *ret_layout)
 {
-    struct wanted_static statics[STATICS] = {
+    struct wanted_variable variables[VARIABLES] = {
         [HEAP] = { "CodeCache", "_heap", 0 },
         [HEAPS] = { "CodeCache", "_heaps", 0 },
         [CALL_STUB_RETURN] = { "StubRoutines", "_call_stub_return_address", 0 },
         [RELEASE] = { "Abstract_VM_Version", "_s_vm_release", 0 },
         [MAJOR] = { "Abstract_VM_Version", "_vm_major_version", 0 },
     };
-    struct filling filling = { .layout = ret_layout, .statics = statics };
+    struct filling filling = { .layout = ret_layout, .variables = variables };
     uint64_t stride = 0;
     const char *why;
 
@@ -310,9 +311,9 @@ const char *hotspot_layout_read(pid_t pid, const struct hotspot_image *image, ui
     if (!hotspot_tables_fields(pid, image, bias, take_field, &filling) ||
         !hotspot_tables_types(pid, image, bias, take_size, &filling))
         return no_tables;
-    ret_layout->heap = statics[HEAP].addr;
-    ret_layout->heaps = statics[HEAPS].addr;
-    read_version(pid, statics, ret_layout);
+    ret_layout->heap = variables[HEAP].addr;
+    ret_layout->heaps = variables[HEAPS].addr;
+    read_version(pid, variables, ret_layout);
     if (filling.makes_no_sense)
         return no_sense;
     if (!is_there(ret_layout, AT(method_const)) || (!ret_layout->heap && !ret_layout->heaps) ||
@@ -321,7 +322,7 @@ const char *hotspot_layout_read(pid_t pid, const struct hotspot_image *image, ui
     why = check_fields(ret_layout);
     if (why)
         return why;
-    if (!target_memory_u64(pid, statics[CALL_STUB_RETURN].addr, &ret_layout->call_stub_return) ||
+    if (!target_memory_u64(pid, variables[CALL_STUB_RETURN].addr, &ret_layout->call_stub_return) ||
         ret_layout->call_stub_return == 0)
         return hotspot_not_yet;
     return NULL;

@@ -67,6 +67,8 @@ static uint64_t metadata_of(const struct reading *r)
 
     if (has(l->blob_mutable_data) && has(l->blob_relocation_size))
         return word_of(r, l->blob_mutable_data) + int_of(r, l->blob_relocation_size);
+    if (!has(l->nmethod_metadata))
+        return 0;
     off = sized_int_of(r, l->nmethod_metadata, l->nmethod_metadata_width);
     if (has(l->nmethod_immutable))
         off += int_of(r, l->blob_data_offset);

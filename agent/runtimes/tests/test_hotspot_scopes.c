@@ -226,6 +226,24 @@ static void believes_nothing_that_does_not_fit(void **state)
     }
 }
 
+/* A machine that says where references to methods lie, but not how far into that. */
+static void survives_a_layout_in_part(void **state)
+{
+    struct hotspot_layout part = layout;
+    struct hotspot_scopes s;
+
+    (void)state;
+    memset(memory, 0, sizeof(memory));
+    put_nmethod(put_scopes(2, 8));
+    part.nmethod_metadata = HOTSPOT_NO_FIELD;
+    part.nmethod_metadata_width = HOTSPOT_NO_FIELD;
+    part.blob_mutable_data = 16;
+    part.blob_relocation_size = HOTSPOT_NO_FIELD;
+    assert_true(hotspot_scopes_read(1, &part, BASE, COMPILE_ID, PC, &s));
+    assert_int_equal(s.n, 1);
+    assert_int_equal(s.scopes[0].bci, HOTSPOT_BCI_UNKNOWN);
+}
+
 static void knows_what_is_gone(void **state)
 {
     struct hotspot_scopes s;
@@ -248,6 +266,7 @@ int main(void)
         cmocka_unit_test(reads_chains),
         cmocka_unit_test(takes_the_next_place),
         cmocka_unit_test(believes_nothing_that_does_not_fit),
+        cmocka_unit_test(survives_a_layout_in_part),
         cmocka_unit_test(knows_what_is_gone),
     };
 
