@@ -9,7 +9,7 @@ import time
 from programs import ROOT, place
 
 POLL_S = 0.004
-LOOKS_AT_MAPPINGS = 128  # between two of them: that is a long text
+MAPPINGS_S = 0.5  # from one look at the mappings to the next: that is a long text
 PERF_EVENT_PROGRAM = "7"  # enum bpf_prog_type
 
 
@@ -26,7 +26,7 @@ class Watch:
         self.first = self.last = None
         self.cpu = self.end = 0.0
         self.looked = set()
-        self.n_looks = 0
+        self.next_mappings = self.begin
 
     def look_for_programs(self):
         for fd in os.listdir(f"/proc/{self.pid}/fd"):
@@ -62,8 +62,8 @@ class Watch:
                     self.peak = max(self.peak, int(line.split()[1]) * 1024)
         if not any(runs for runs, _ in self.programs.values()):
             self.look_for_programs()
-        self.n_looks += 1
-        if self.n_looks % LOOKS_AT_MAPPINGS == 0:
+        if time.monotonic() >= self.next_mappings:
+            self.next_mappings = time.monotonic() + MAPPINGS_S
             self.look_for_mapped()
         for fd, before in self.programs.items():
             info = self.info(fd)
