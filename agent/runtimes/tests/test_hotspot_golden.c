@@ -261,9 +261,70 @@ static void says_what_the_serviceability_agent_says(void **state)
     globfree(&files);
 }
 
+/* Why there is no layout when one line of a recording is another, or missing. */
+static const char *layout_of(const char *path, const char *line_begins, const char *instead)
+{
+    _cleanup_free_ struct recording *r = mem_zalloc(sizeof(*r));
+    _cleanup_free_ char *line = mem_alloc(GOLDEN_LINE_MAX);
+    _cleanup_fclose_ FILE *f = fopen(path, "re");
+    const char *why;
+
+    assert_non_null(f);
+    memset(made, 0, sizeof(made));
+    n_made = 0;
+    while (fgets(line, GOLDEN_LINE_MAX, f) && strncmp(line, "version ", 8) != 0) {
+        if (strncmp(line, line_begins, strlen(line_begins)) == 0)
+            (void)snprintf(line, GOLDEN_LINE_MAX, "%s", *instead ? instead : "#");
+        take_line(r, line);
+    }
+    make_tables(r);
+    why = hotspot_layout_read(1, &r->image, 0, &r->layout);
+    while (n_pieces > 0)
+        free(pieces[--n_pieces].bytes);
+    return why;
+}
+
+static void believes_no_table_that_makes_no_sense(void **state)
+{
+    static const struct {
+        const char *begins, *instead, *why;
+    } cases[] = {
+        { "field Method _vtable_index ", "", NULL }, /* nobody asks for it */
+        { "field CodeBlob _name ", "", "lack what is needed" },
+        { "field CodeBlob _name ", "field CodeBlob _name int 9000", "make no sense" },
+        { "field CodeBlob _name ", "field CodeBlob _name int 65535", "make no sense" },
+        { "field nmethod _scopes_pcs_offset ", "field nmethod _scopes_pcs_offset int 2000",
+          "make no sense" },
+        { "field ConstMethod _name_index ", "field ConstMethod _name_index u2 400",
+          "make no sense" },
+        { "field PcDesc _pc_offset ", "field PcDesc _pc_offset int 13", "make no sense" },
+        { "type PcDesc ", "type PcDesc 0", "make no sense" },
+        { "type nmethod ", "type nmethod 5000", "make no sense" },
+        { "type nmethod ", "", "lack what is needed" },
+        { "field CompiledMethod _scopes_data_begin ", "", "lack what is needed" },
+        { "field Method _constMethod ", "", "not supported" },
+        { "static CodeCache _heaps ", "", "not supported" },
+        { "static StubRoutines _call_stub_return_address ", "", hotspot_not_yet },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *why =
+            layout_of("agent/runtimes/tests/golden/java-17", cases[i].begins, cases[i].instead);
+
+        if (!cases[i].why)
+            assert_null(why);
+        else
+            assert_true(why && strstr(why, cases[i].why));
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(says_what_the_serviceability_agent_says) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(says_what_the_serviceability_agent_says),
+        cmocka_unit_test(believes_no_table_that_makes_no_sense),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
