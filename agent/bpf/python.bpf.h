@@ -39,12 +39,16 @@ struct python_thread {
     struct process_image image;
 };
 
-/* Where the state of a thread is. */
+/* Where the state of a thread is, and the only interpreter: another one would be the first. */
+struct python_known {
+    __u64 state, interp;
+};
+
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, PYTHON_THREADS_MAX);
     __type(key, struct python_thread);
-    __type(value, __u64);
+    __type(value, struct python_known);
 } python_threads SEC(".maps");
 
 struct python_state {
@@ -142,32 +146,30 @@ static __always_inline void python_find_thread(struct python_walk *w, const stru
                                                __u64 id)
 {
     struct python_thread key = { .id = id, .image = r->image };
-    struct python_search *s = &w->search;
+    const struct python_known *known = bpf_map_lookup_elem(&python_threads, &key);
     const struct python_layout *l = &w->space.layout;
-    __u64 *known, next = 0, thread_id = 0;
+    struct python_search *s = &w->search;
+    struct python_known found = { 0 };
+    __u64 next = 0, thread_id = 0;
 
     *s = (struct python_search){ .id = id };
-    if (!python_read_u64(w->space.interpreters, &s->interp) ||
-        !python_read_u64(s->interp + l->interp_next, &next))
+    if (!python_read_u64(w->space.interpreters, &found.interp) || !found.interp)
         return;
-    s->is_single = next == 0;
-    if (s->is_single) {
-        known = bpf_map_lookup_elem(&python_threads, &key);
-        if (known && python_read_u64(*known + l->thread_id, &thread_id) && thread_id == id) {
-            s->found = *known;
-            return;
-        }
+    if (known && known->interp == found.interp &&
+        python_read_u64(known->state + l->thread_id, &thread_id) && thread_id == id) {
+        s->found = known->state;
+        return;
     }
+    s->interp = found.interp;
+    s->is_single = python_read_u64(found.interp + l->interp_next, &next) && next == 0;
     if (w->space.current)
         (void)python_read_u64(w->space.current, &s->current);
     for (int i = 0; i < PYTHON_SEARCH_MAX / LOOP_TURNS; i++) {
         if (python_search_some() != 0)
             break;
     }
-
-    __u64 found = s->found;
-
-    if (found && s->is_single)
+    found.state = s->found;
+    if (found.state && s->is_single)
         (void)bpf_map_update_elem(&python_threads, &key, &found, BPF_ANY);
 }
 
