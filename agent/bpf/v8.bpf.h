@@ -29,6 +29,8 @@ struct {
     __type(value, struct v8_space);
 } v8_spaces SEC(".maps");
 
+enum { V8_BUILTIN_WORDS = 4 }; /* that it may have pushed, and the address */
+
 struct v8_state {
     struct v8_layout layout;
     struct v8_seen seen;
@@ -58,6 +60,34 @@ static __always_inline struct v8_registers v8_registers_of(const struct scratch 
     (void)s;
     return (struct v8_registers){ 0 };
 #endif
+}
+
+/* Is there code that was made at run time? A global function, so that the verifier looks at the
+ * search once. */
+__attribute__((noinline)) int v8_is_made(__u64 addr)
+{
+    __u32 zero = 0;
+    const struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+    const struct unwind_mapping *m = s ? unwind_find_mapping(&s->walk, addr) : NULL;
+
+    return m && m->flags == 0;
+}
+
+/* A built-in function without a frame runs in that of the code that called it: where that is lies
+ * near the top of the stack, and takes its place. */
+static __always_inline void v8_leave_builtin(struct scratch *s, __u64 sp)
+{
+    __u64 words[V8_BUILTIN_WORDS], at = s->record.n_kernel;
+
+    barrier_var(at);
+    if (at > RECORD_KERNEL_MAX || v8_is_made(s->pcs[at]) || !v8_read(words, sizeof(words), sp))
+        return;
+    for (int i = 0; i < V8_BUILTIN_WORDS; i++) {
+        if (v8_is_made(words[i] - 1)) {
+            s->pcs[at] = words[i] - 1;
+            return;
+        }
+    }
 }
 
 /* Looks at one native frame; 0: go on. A global function, as unwind_one() is. */
@@ -92,6 +122,8 @@ __attribute__((noinline)) int v8_one(void)
     s->pcs[at] = frame.object;
     s->pcs[at + 1] = (__u64)frame.check << 32 | frame.at | (native + 1) << RUNTIME_AT_NATIVE_SHIFT;
     s->record.n_runtime++;
+    if (native == 0 && (frame.at & RUNTIME_AT_UNKNOWN) == RUNTIME_AT_UNKNOWN)
+        v8_leave_builtin(s, f->sps[0]);
     return 0;
 }
 
