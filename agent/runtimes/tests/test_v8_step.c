@@ -151,7 +151,7 @@ static void finds_the_function_and_the_place(void **state)
 static void takes_few_reads_for_the_frames_of_a_stack(void **state)
 {
     static const struct v8_registers none = { 0 };
-    struct runtime_frame frame;
+    struct runtime_frame frame = { 0 };
     struct v8_seen seen = { 0 };
 
     (void)state;
@@ -167,7 +167,7 @@ static void knows_no_place_without_the_layout_of_bytecode(void **state)
     struct v8_layout unknown = layout;
     struct v8_registers regs = { OBJECT(BYTECODE), BEGIN + 9 };
     struct v8_seen seen = { 0 };
-    struct runtime_frame frame;
+    struct runtime_frame frame = { 0 };
 
     (void)state;
     make_world();
