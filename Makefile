@@ -62,14 +62,15 @@ CXXFLAGS_ALL = $(filter-out -nostdlibinc -std=% -Wstrict-prototypes -Wmissing-pr
 
 # Every .c outside tests/, fuzz/ and bpf/ belongs to the program whose folder it is in.
 sources       = $(sort $(foreach d,$(1),$(wildcard $(d)/*.c)))
+LANGUAGES    := agent/runtimes $(addprefix agent/runtimes/,python v8 hotspot)
 SRC_lib      := $(call sources,lib lib/podflame)
 SRC_operator := $(SRC_lib) $(call sources,lib/kube webhook reconciler certs)
-SRC_agent    := $(SRC_lib) $(call sources,agent agent/unwind agent/runtimes agent/symbols agent/flame)
+SRC_agent    := $(SRC_lib) $(call sources,agent agent/unwind agent/symbols agent/flame $(LANGUAGES))
 CXX_agent    := $(wildcard agent/symbols/*.cc)
 ASM_agent    := $(wildcard agent/flame/*.S)
 BPF          := $(wildcard agent/bpf/*.bpf.c)
 SKEL         := $(BPF:%.bpf.c=$(OUT)/%.skel.h)
-TEST_DIRS    := lib lib/kube lib/podflame webhook reconciler certs agent agent/unwind agent/symbols agent/runtimes agent/flame
+TEST_DIRS    := lib lib/kube lib/podflame webhook reconciler certs agent agent/unwind agent/symbols agent/flame $(LANGUAGES)
 TESTS        := $(sort $(wildcard $(TEST_DIRS:%=%/tests/test_*.c)))
 FUZZERS      := $(sort $(filter-out lib/fuzz/fuzz_replay.c,$(wildcard $(TEST_DIRS:%=%/fuzz/fuzz_*.c))))
 objects       = $(addprefix $(OUT)/,$(addsuffix .o,$(basename $(1))))
@@ -123,7 +124,7 @@ $(OUT)/operator.a $(OUT)/agent.a:
 TEST_BIN := $(patsubst %.c,$(OUT)/%,$(TESTS))
 FUZZ_BIN := $(patsubst %.c,$(OUT)/%,$(FUZZERS))
 RECORDERS := $(OUT)/agent/unwind/tests/record_stack $(OUT)/agent/unwind/tests/record_dump
-RECORD_JAVA := $(OUT)/agent/runtimes/tests/record_hotspot $(OUT)/agent/runtimes/tests/record_hotspot_walk
+RECORD_JAVA := $(OUT)/agent/runtimes/hotspot/tests/record_hotspot $(OUT)/agent/runtimes/hotspot/tests/record_hotspot_walk
 define link_test
 	$(call say,LD,$@)
 	$(Q)$(LD_$(1)) $(LDFLAGS_$(PROFILE)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $$(pkg-config --libs $(LIBS_$(1))) $(STATIC_$(1)) -lpthread
@@ -190,8 +191,8 @@ tsan: have-deps ## the tests of all that has threads, under ThreadSanitizer
 
 record-stacks: $(RECORDERS) ## make the recorded stacks of agent/unwind/tests anew (elfutils, musl-gcc, go; gcc-aarch64-linux-gnu, qemu-user)
 	@agent/unwind/tests/record_stacks $^ $(ONLY)
-record-java: $(RECORD_JAVA) ## make the recorded Java virtual machines of agent/runtimes/tests anew (of JAVAS: homes of JDKs)
-	@agent/runtimes/tests/record_hotspots $^ $(JAVAS)
+record-java: $(RECORD_JAVA) ## make the recorded Java virtual machines of agent/runtimes/hotspot/tests anew (of JAVAS: homes of JDKs)
+	@agent/runtimes/hotspot/tests/record_hotspots $^ $(JAVAS)
 
 arm64-objects: $(call objects,$(SRC_agent) $(ASM_agent))
 arm64: have-deps ## compile the agent and its BPF programs for arm64, without linking them

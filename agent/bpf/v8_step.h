@@ -48,12 +48,11 @@ static __always_inline bool v8_has_type(const struct v8_layout *l, __u64 object,
     __u64 map = 0;
     __u16 type = 0;
 
-    if (!v8_is_object(object) || !v8_field(object, 0, &map))
+    if (!v8_is_object(object) || !v8_field(object, 0, &map) || !v8_is_object(map))
         return false;
     if (map == *seen)
         return true;
-    if (!v8_is_object(map) || !v8_read(&type, sizeof(type), map - V8_TAG + l->map_type) ||
-        type < first || type > last)
+    if (!v8_read(&type, sizeof(type), map - V8_TAG + l->map_type) || type < first || type > last)
         return false;
     *seen = map;
     return true;
