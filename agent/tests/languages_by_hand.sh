@@ -45,6 +45,7 @@ for python in "${pythons[@]}"; do
 done
 for node in "${nodes[@]}"; do
     compare node "node $("$node" --version)" "$node" "$here/e2e/workloads/node/shares.js"
+    compare workers "node $("$node" --version)" "$node" "$here/e2e/workloads/node/workers.js"
 done
 [ ${#nodes[@]} -gt 0 ] || echo "skipped Node.js: there is none on this machine"
 
