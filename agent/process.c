@@ -30,6 +30,7 @@ enum {
 struct running {
     uint64_t pid;    /* key; wide for the hash's sake */
     uint64_t number; /* of its image, in the order they were met; a copy's that of the original */
+    bool is_copy;    /* the number is that of what it was forked from */
     struct process_image image;
     struct layout *layout;               /* one use of it; NULL: nothing is known */
     struct process *process;             /* borrowed; NULL: not sampled yet */
@@ -115,13 +116,25 @@ static void end(struct processes *p, struct running *r, uint64_t now_ns)
     TAILQ_INSERT_TAIL(&p->ended, r, link);
 }
 
+/* What is known of languages under the number is of the process that has it of its own. */
+static void forget_runtimes(struct processes *p, const struct running *r)
+{
+    if (p->runtimes && !r->is_copy)
+        runtimes_forget(p->runtimes, r->number);
+}
+
+static void give_number(struct processes *p, struct running *r)
+{
+    r->number = ++p->n_images_run;
+    r->is_copy = false;
+}
+
 static void forget(struct processes *p, struct running *r, uint64_t now_ns)
 {
     TAILQ_REMOVE(&p->ended, r, link);
     HASH_DEL(p->by_pid, r); /* NOLINT(clang-analyzer-core.NullDereference): it is in there */
     layouts_drop(p->layouts, r->layout, now_ns);
-    if (p->runtimes)
-        runtimes_forget(p->runtimes, r->number);
+    forget_runtimes(p, r);
     free(r);
 }
 
@@ -152,7 +165,7 @@ static struct running *add(struct processes *p, pid_t pid, uint64_t now_ns)
     struct running *r = mem_zalloc(sizeof(*r));
 
     r->pid = (uint64_t)pid;
-    r->number = ++p->n_images_run;
+    give_number(p, r);
     HASH_ADD(hh, p->by_pid, pid, sizeof(r->pid), r);
     return r;
 }
@@ -166,9 +179,8 @@ static void renew(struct processes *p, struct running *r, const struct process_i
     stop_waiting(p, r);
     layouts_drop(p->layouts, r->layout, now_ns);
     r->layout = NULL;
-    if (p->runtimes)
-        runtimes_forget(p->runtimes, r->number);
-    r->number = ++p->n_images_run;
+    forget_runtimes(p, r);
+    give_number(p, r);
     r->ended_ns = r->read_ns = r->pause_ns = r->exec_ns = 0;
     r->was_exec = true;
     if (r->image.started != image->started) {
@@ -228,6 +240,8 @@ static bool read_code(struct processes *p, struct running *r, uint64_t now_ns)
         return false;
     }
     p->counts.maps_cut += list.is_cut;
+    if (r->is_copy)
+        give_number(p, r);
     if (p->runtimes)
         runtimes_look(p->runtimes, (pid_t)r->pid, r->number, &r->image, list.items, list.n);
     set_layout(p, r, layouts_use(p->layouts, list.items, list.n), now_ns);
@@ -313,6 +327,7 @@ static void inherit(struct processes *p, struct running *r, const struct record 
         return;
     set_layout(p, r, layouts_share(parent->layout), record->time_ns);
     r->number = parent->number;
+    r->is_copy = true;
 }
 
 void processes_expect(struct processes *p, const pid_t *pids, size_t n, uint64_t now_ns)

@@ -18,8 +18,6 @@ enum {
     FRAMES_MAX = RECORD_USER_MAX + CALLS_MAX + RECORD_KERNEL_MAX,
 };
 
-#define RETRY_NS UINT64_C(20000000)
-
 struct profile {
     struct images *images;
     struct unwind_tables *tables;
@@ -331,7 +329,7 @@ void profile_add(struct profile *p, const struct record *r, const uint64_t *pcs)
 uint64_t profile_work(struct profile *p, uint64_t now_ns)
 {
     uint64_t next_ns = processes_work(p->processes, now_ns);
-    uint64_t retry_ns = runtimes_work(p->runtimes) ? now_ns + RETRY_NS : UINT64_MAX;
+    uint64_t retry_ns = runtimes_work(p->runtimes, now_ns);
 
     return next_ns < retry_ns ? next_ns : retry_ns;
 }

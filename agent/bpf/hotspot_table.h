@@ -4,12 +4,13 @@
  * for each process and the BPF programs follow it.
  *
  * Facts are from HotSpot's share/memory/heap.hpp, share/code/codeBlob.hpp, share/code/nmethod.hpp,
- * share/oops/constMethod.hpp and cpu/x86/frame_x86.hpp, JDK 8 to 25; offsets are those that libjvm
+ * share/oops/constMethod.hpp and cpu/x86/frame_x86.hpp, JDK 8 to 26; offsets are those that libjvm
  * exports (share/runtime/vmStructs.cpp).
  */
 #pragma once
 
 #include "agent/bpf/process_image.h"
+#include "agent/bpf/runtime_frame.h"
 
 enum {
     HOTSPOT_CODE_HEAPS_MAX = 4, /* of code */
@@ -18,7 +19,7 @@ enum {
 };
 
 /* What the object of a runtime_frame is; bits above its address. */
-enum { HOTSPOT_OBJECT_SHIFT = 54 };
+enum { HOTSPOT_OBJECT_SHIFT = RUNTIME_ADDRESS_BITS };
 enum hotspot_object {
     HOTSPOT_BLOB,   /* a CodeBlob that is none of a method; at: pc from there; check: the lower half
                        of its name's address */

@@ -44,7 +44,7 @@ enum record_flag {
 };
 
 /* n_kernel program counters of the kernel's, leaf first, then n_user, leaf first, follow it; then
- * n_runtime frames of two words (struct python_frame), leaf first. Only samples have them. */
+ * n_runtime frames of two words (struct runtime_frame), leaf first. Only samples have them. */
 struct record {
     __u64 time_ns; /* CLOCK_MONOTONIC */
     struct process_image image;

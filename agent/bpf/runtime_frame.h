@@ -20,7 +20,8 @@ struct runtime_frame {
     __u32 check;  /* of the object's contents: tells it from what is there later */
 };
 
-enum { RUNTIME_OBJECT_BITS = 56 };
+/* Of an object: of the address, which is followed by bits of the runtime's own; and of both. */
+enum { RUNTIME_ADDRESS_BITS = 54, RUNTIME_OBJECT_BITS = 56 };
 
 /* Of the last frame that one native call runs also: that it is, and which native frame that is,
  * from the leaf, plus one; 0: not known. */

@@ -45,6 +45,12 @@ struct found_calls {
     size_t n;
 };
 
+/* Where functions are read, if there is time for it. */
+struct reader {
+    const struct runtime_place *place;
+    bool has_time;
+};
+
 struct runtime_functions {
     struct reading *reading;
     struct function *by_key;
@@ -107,15 +113,15 @@ static void keep_function(struct runtime_functions *f, struct function *function
 
 /* False: there is no time. Else its data are there, or it is gone. */
 static bool read_function(struct runtime_functions *f, struct function *function,
-                          const struct runtime_place *place)
+                          const struct reader *reader)
 {
     const struct function_sight *sight = &function->key.sight;
     const struct runtime_kind *kind = runtime_kinds[sight->runtime];
-    uint64_t began_ns;
+    const struct runtime_place *place = reader->place;
 
     if (!place->data)
         return true;
-    if (!reading_begin(f->reading, &began_ns))
+    if (!reader->has_time)
         return false;
     function->data = mem_zalloc(kind->function_size);
     if (!kind->read_function(place->pid, place->data, sight->object, sight->check,
@@ -123,7 +129,6 @@ static bool read_function(struct runtime_functions *f, struct function *function
         free(function->data);
         function->data = NULL;
     }
-    reading_end(f->reading, began_ns);
     if (function->data)
         keep_function(f, function);
     return true;
@@ -131,13 +136,13 @@ static bool read_function(struct runtime_functions *f, struct function *function
 
 /* One that is gone with its process may be known from the parent of that. */
 static void look_at_function(struct runtime_functions *f, struct function *function,
-                             const struct runtime_place *place)
+                             const struct reader *reader)
 {
     const struct function_key *key = &function->key;
     struct function *same;
 
     HASH_FIND(hh_sight, f->by_sight, &key->sight, sizeof(key->sight), same);
-    function->is_put_off = !read_function(f, function, place) && !same;
+    function->is_put_off = !read_function(f, function, reader) && !same;
     if (!function->data && same)
         function->index = same->index;
     if (function->data && !same)
@@ -145,7 +150,7 @@ static void look_at_function(struct runtime_functions *f, struct function *funct
 }
 
 static struct function *add_function(struct runtime_functions *f, const struct function_key *key,
-                                     const struct runtime_place *place)
+                                     const struct reader *reader)
 {
     struct function *function = mem_zalloc(sizeof(*function));
     uint32_t n = f->n;
@@ -156,69 +161,69 @@ static struct function *add_function(struct runtime_functions *f, const struct f
         f->items = mem_grow((void *)f->items, n ? n * 2 : 1, sizeof(struct function *));
     f->items[f->n++] = function;
     HASH_ADD(hh, f->by_key, key, sizeof(function->key), function);
-    look_at_function(f, function, place);
+    look_at_function(f, function, reader);
     return function;
 }
 
 /* Whether it should be shown. */
-static bool place_call(struct runtime_functions *f, const struct runtime_place *place,
+static bool place_call(struct runtime_functions *f, const struct reader *reader,
                        const struct function_key *key, uint32_t at, struct runtimes_call *ret_call)
 {
     const struct runtime_kind *kind = runtime_kinds[key->sight.runtime];
     struct function *function;
 
     HASH_FIND(hh, f->by_key, key, sizeof(*key), function);
-    if (!function && f->n >= RUNTIMES_FUNCTIONS_MAX)
+    if (!function && f->n >= RUNTIMES_FUNCTIONS_MAX) {
+        f->reading->n_put_off++;
         return false;
+    }
     if (!function)
-        function = add_function(f, key, place);
+        function = add_function(f, key, reader);
     else if (function->is_put_off)
-        look_at_function(f, function, place);
+        look_at_function(f, function, reader);
     function = f->items[function->index];
     if (function->data && kind->is_shown && !kind->is_shown(function->data))
         return false;
     ret_call->function = function->index;
-    ret_call->line = function->data ? kind->line(function->data, at) : 0;
+    ret_call->line = function->data && reader->has_time ? kind->line(function->data, at) : 0;
     return true;
 }
 
 /* False: the frame is its function as it is. */
-static bool find_calls(struct runtime_functions *f, const struct runtime_place *place,
+static bool find_calls(struct runtime_functions *f, const struct reader *reader,
                        const struct chain_key *key, const struct runtime_frame *frame,
                        struct found_calls *ret)
 {
     const struct function_key *function = &key->function;
+    const struct runtime_place *place = reader->place;
     struct runtime_call calls[RUNTIME_CALLS_MAX];
-    uint64_t began_ns;
 
-    if (!place->data || !reading_begin(f->reading, &began_ns))
+    if (!place->data || !reader->has_time)
         return false;
 
     size_t n = runtime_kinds[function->sight.runtime]->calls(place->pid, place->data, frame,
                                                              key->pc, calls);
-
-    reading_end(f->reading, began_ns);
 
     for (size_t i = 0; i < n; i++) {
         struct function_key called = { { calls[i].object, calls[i].check, function->sight.runtime },
                                        function->number };
 
         ret->calls[ret->n].way = calls[i].way;
-        if (place_call(f, place, &called, calls[i].at, &ret->calls[ret->n]))
+        if (place_call(f, reader, &called, calls[i].at, &ret->calls[ret->n]))
             ret->n++;
     }
     return n > 0;
 }
 
-static void find_all_calls(struct runtime_functions *f, const struct runtime_place *place,
+static void find_all_calls(struct runtime_functions *f, const struct reader *reader,
                            const struct chain_key *key, const struct runtime_frame *frame,
                            struct found_calls *ret)
 {
     ret->n = 0;
-    if (runtime_kinds[key->function.sight.runtime]->calls && find_calls(f, place, key, frame, ret))
+    if (runtime_kinds[key->function.sight.runtime]->calls && find_calls(f, reader, key, frame, ret))
         return;
     ret->calls[0].way = RUNTIME_WAY_FUNCTION;
-    ret->n = place_call(f, place, &key->function, key->at, &ret->calls[0]);
+    ret->n = place_call(f, reader, &key->function, key->at, &ret->calls[0]);
 }
 
 static void add_chain(struct runtime_functions *f, const struct chain_key *key,
@@ -238,9 +243,11 @@ size_t runtime_functions_find(struct runtime_functions *f, uint64_t number,
 {
     uint32_t runtime = (uint32_t)(frame->object >> RUNTIME_OBJECT_BITS);
     int64_t n_put_off = f->reading->n_put_off;
+    struct reader reader = { .place = place };
     struct found_calls found;
     const struct chain *chain;
     struct chain_key key;
+    uint64_t began_ns;
 
     memset(&key, 0, sizeof(key));
     key.function =
@@ -252,9 +259,12 @@ size_t runtime_functions_find(struct runtime_functions *f, uint64_t number,
         memcpy(ret_calls, chain->calls, chain->n * sizeof(*ret_calls));
         return chain->n;
     }
-    find_all_calls(f, place, &key, frame, &found);
-    if (!runtime_kinds[runtime]->calls_change && n_put_off == f->reading->n_put_off &&
-        HASH_COUNT(f->chains) < RUNTIMES_CHAINS_MAX)
+    reader.has_time = reading_begin(f->reading, &began_ns);
+    find_all_calls(f, &reader, &key, frame, &found);
+    if (reader.has_time)
+        reading_end(f->reading, began_ns);
+    if (place->data && !runtime_kinds[runtime]->calls_change &&
+        n_put_off == f->reading->n_put_off && HASH_COUNT(f->chains) < RUNTIMES_CHAINS_MAX)
         add_chain(f, &key, &found);
     memcpy(ret_calls, found.calls, found.n * sizeof(*ret_calls));
     return found.n;
@@ -269,6 +279,7 @@ char *runtime_functions_name(const struct runtime_functions *f, uint32_t functio
     *ret_known = named->data != NULL;
     if (named->data)
         return runtime_kinds[named->key.sight.runtime]->name(named->data, line);
-    return mem_printf("[%s+0x%llx]", languages[named->key.sight.runtime],
-                      (unsigned long long)named->key.sight.object);
+    return mem_printf(
+        "[%s+0x%llx]", languages[named->key.sight.runtime],
+        (unsigned long long)(named->key.sight.object & ((1ULL << RUNTIME_ADDRESS_BITS) - 1)));
 }

@@ -15,7 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VERSIONS_MAX = 8, VERSION_SIZE = 64, SPACE_SIZE_MAX = 256, TRIES_MAX = 500 };
+enum { VERSIONS_MAX = 8, VERSION_SIZE = 64, SPACE_SIZE_MAX = 256 };
+
+/* Of a language that begins to run: ten seconds. */
+#define RETRY_NS UINT64_C(20000000)
+enum { TRIES_MAX = 500 };
 
 const char runtime_not_yet[] = "not seen to run";
 
@@ -52,6 +56,7 @@ struct runtimes {
     char versions[VERSIONS_MAX][VERSION_SIZE];
     size_t n_versions;
     uint32_t n_starting; /* processes that are not walked yet */
+    uint64_t retry_ns;   /* when they are looked at again */
 };
 
 struct runtimes *runtimes_new(struct images *images)
@@ -163,13 +168,23 @@ static void meet(struct runtimes *r, struct process *process)
     try_to_meet(r, process);
 }
 
-bool runtimes_work(struct runtimes *r)
+uint64_t runtimes_work(struct runtimes *r, uint64_t now_ns)
 {
-    for (struct process *p = r->processes; p && r->n_starting > 0; p = p->hh.next) {
-        if (p->n_tries > 0)
-            try_to_meet(r, p);
+    struct process *p = r->processes;
+    uint64_t began_ns;
+
+    if (r->n_starting > 0 && now_ns < r->retry_ns)
+        return r->retry_ns;
+    for (; p && r->n_starting > 0; p = p->hh.next) {
+        if (p->n_tries == 0)
+            continue;
+        if (!reading_begin(&r->reading, &began_ns))
+            break;
+        try_to_meet(r, p);
+        reading_end(&r->reading, began_ns);
     }
-    return r->n_starting > 0;
+    r->retry_ns = now_ns + RETRY_NS;
+    return r->n_starting > 0 ? r->retry_ns : UINT64_MAX;
 }
 
 static struct process_key key_of(uint64_t number, uint32_t runtime)

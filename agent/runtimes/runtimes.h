@@ -39,8 +39,9 @@ void runtimes_attach(struct runtimes *runtimes, const int spaces[RUNTIME_COUNT])
 void runtimes_look(struct runtimes *runtimes, pid_t pid, uint64_t number,
                    const struct process_image *run, const struct code *code, size_t n);
 
-/* To be called a few times a second while it says true: a language begins to run somewhere. */
-bool runtimes_work(struct runtimes *runtimes);
+/* Looks again where a language begins to run. Returns when to call it again; UINT64_MAX: there is
+ * none. @now_ns: of CLOCK_MONOTONIC. */
+uint64_t runtimes_work(struct runtimes *runtimes, uint64_t now_ns);
 
 void runtimes_forget(struct runtimes *runtimes, uint64_t number); /* it ended */
 

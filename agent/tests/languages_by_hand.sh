@@ -42,6 +42,7 @@ compare() { # LANGUAGE NAME COMMAND...
 for python in "${pythons[@]}"; do
     compare python "$("$python" --version)" "$python" "$here/e2e/workloads/python/shares.py"
     compare threads "$("$python" --version)" "$python" "$here/e2e/workloads/python/threads.py"
+    compare forks "$("$python" --version)" "$python" "$here/e2e/workloads/python/forks.py"
 done
 for node in "${nodes[@]}"; do
     compare node "node $("$node" --version)" "$node" "$here/e2e/workloads/node/shares.js"

@@ -26,6 +26,7 @@ enum { BLOB_ANY, BLOB_CALL_STUB };
 struct hotspot_process {
     struct hotspot_layout layout;
     bool has_layout;
+    uint64_t call_stub_return; /* an address in the code that enters Java */
 };
 
 struct hotspot_function {
@@ -119,6 +120,9 @@ static const char *meet(pid_t pid, const struct process_image *run, const void *
             return why == HOTSPOT_NOT_YET ? runtime_not_yet : why;
         process->has_layout = true;
     }
+    if (!target_memory_u64(pid, process->layout.call_stub_return, &process->call_stub_return) ||
+        process->call_stub_return == 0)
+        return runtime_not_yet;
     return fill_space(pid, &process->layout, space);
 }
 
@@ -147,13 +151,13 @@ static bool read_function(pid_t pid, void *data, uint64_t object, uint32_t check
     if (f->what != HOTSPOT_BLOB)
         return false;
     f->blob = blob_name(pid, &process->layout, addr, check);
-    f->call_stub = process->layout.call_stub_return - addr;
+    f->call_stub = process->call_stub_return - addr;
     return f->blob != NULL;
 }
 
 static enum runtime_way way_of(const struct hotspot_scopes *scopes, size_t i)
 {
-    if (i + 1 < scopes->n || !scopes->is_whole)
+    if (i + 1 < scopes->n)
         return RUNTIME_WAY_INLINED;
     if (scopes->level == 0)
         return RUNTIME_WAY_NATIVE;

@@ -52,6 +52,7 @@ static const struct wanted_field wanted_fields[] = {
     { "CompiledMethod", "_deopt_handler_begin", AT(nmethod_deopt_begin), 0, 0 },
     { "CompiledMethod", "_deopt_mh_handler_begin", AT(nmethod_deopt_mh), 0, 0 },
     { "nmethod", "_deopt_mh_handler_offset", AT(nmethod_deopt_mh), 0, 0 },
+    { "nmethod", "_deoptimize_mh_offset", AT(nmethod_deopt_mh), 0, 0 },
     { "nmethod", "_deoptimize_offset", AT(nmethod_deopt_offset), 0, 0 },
     { "nmethod", "_deopt_handler_offset", AT(nmethod_deopt_offset), 0, 0 },
     { "nmethod", "_deopt_handler_entry_offset", AT(nmethod_deopt_offset), 0, 0 },
@@ -64,7 +65,6 @@ static const struct wanted_field wanted_fields[] = {
     { "PcDesc", "_pc_offset", AT(pc_desc_pc), 0, 0 },
     { "PcDesc", "_scope_decode_offset", AT(pc_desc_scope), 0, 0 },
     { "Method", "_constMethod", AT(method_const), 0, 0 },
-    { "Method", "_access_flags", AT(method_access), 0, 0 },
     { "ConstMethod", "_constants", AT(const_constants), 0, 0 },
     { "ConstMethod", "_constMethod_size", AT(const_words), 0, 0 },
     { "ConstMethod", "_flags", AT(const_flags), 0, 0 },
@@ -104,7 +104,6 @@ static const size_t needed[] = {
     AT(pc_desc_pc),
     AT(pc_desc_scope),
     AT(method_const),
-    AT(method_access),
     AT(const_size),
     AT(const_constants),
     AT(const_words),
@@ -229,11 +228,28 @@ static bool are_within(const struct hotspot_layout *layout, size_t from, size_t 
     return true;
 }
 
+/* Of what the kernel side reads of a CodeBlob, it reads no more than the beginning. */
+static bool can_be_walked(const struct hotspot_layout *l)
+{
+    const uint16_t walked[] = { l->blob_name,           l->blob_size,
+                                l->blob_frame_size,     l->blob_frame_complete,
+                                l->blob_code_begin,     l->blob_code_offset,
+                                l->nmethod_compile_id,  l->nmethod_orig_pc_offset,
+                                l->nmethod_deopt_begin, l->nmethod_deopt_offset,
+                                l->nmethod_deopt_mh };
+
+    for (size_t i = 0; i < sizeof(walked) / sizeof(walked[0]); i++) {
+        if (walked[i] != HOTSPOT_NO_FIELD && walked[i] > HOTSPOT_HEADER_SIZE - sizeof(uint64_t))
+            return false;
+    }
+    return true;
+}
+
 static bool makes_sense(const struct hotspot_layout *l)
 {
     enum { PC_DESC_MAX = 64, WORD = 8 };
 
-    return l->pc_desc_pc + sizeof(uint32_t) <= l->pc_desc_size &&
+    return can_be_walked(l) && l->pc_desc_pc + sizeof(uint32_t) <= l->pc_desc_size &&
            l->pc_desc_scope + sizeof(uint32_t) <= l->pc_desc_size &&
            l->pc_desc_size <= PC_DESC_MAX && l->nmethod_size <= HOTSPOT_NMETHOD_MAX - WORD &&
            l->const_size <= HOTSPOT_CONST_MAX - WORD &&
@@ -301,7 +317,6 @@ const char *hotspot_layout_read(pid_t pid, const struct hotspot_image *image, ui
     };
     struct filling filling = { .layout = ret_layout, .variables = variables };
     uint64_t stride = 0;
-    const char *why;
 
     clear_fields(ret_layout);
     (void)snprintf(ret_layout->version, sizeof(ret_layout->version), "java");
@@ -319,13 +334,10 @@ const char *hotspot_layout_read(pid_t pid, const struct hotspot_image *image, ui
     if (!is_there(ret_layout, AT(method_const)) || (!ret_layout->heap && !ret_layout->heaps) ||
         ret_layout->major < HOTSPOT_MAJOR_MIN)
         return too_old;
-    why = check_fields(ret_layout);
-    if (why)
-        return why;
-    if (!target_memory_u64(pid, variables[CALL_STUB_RETURN].addr, &ret_layout->call_stub_return) ||
-        ret_layout->call_stub_return == 0)
-        return hotspot_not_yet;
-    return NULL;
+    if (!variables[CALL_STUB_RETURN].addr)
+        return no_field;
+    ret_layout->call_stub_return = variables[CALL_STUB_RETURN].addr;
+    return check_fields(ret_layout);
 }
 
 static bool read_heap(pid_t pid, const struct hotspot_layout *l, uint64_t heap,

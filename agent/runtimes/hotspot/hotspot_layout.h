@@ -33,7 +33,7 @@ struct hotspot_layout {
     /* Runtime addresses of variables; 0: not there. */
     uint64_t heap;             /* a CodeHeap *, JDK 8 */
     uint64_t heaps;            /* a GrowableArray<CodeHeap *> *, JDK 9 and newer */
-    uint64_t call_stub_return; /* an address in the code that enters Java */
+    uint64_t call_stub_return; /* an address in the code that enters Java; 0 until it is made */
 
     uint16_t array_len, array_data; /* GrowableArray */
     uint16_t heap_memory, heap_segmap, heap_log2_segment_size;
@@ -52,7 +52,7 @@ struct hotspot_layout {
     uint16_t nmethod_orig_pc_offset;
     uint16_t nmethod_deopt_begin;  /* a pointer, JDK 9 to 22 */
     uint16_t nmethod_deopt_offset; /* int: else, from the beginning of the CodeBlob */
-    uint16_t nmethod_deopt_mh;     /* the same, for calls of method handles; JDK 9 to 25 */
+    uint16_t nmethod_deopt_mh;     /* the same, for calls of method handles; up to 25 */
     uint16_t nmethod_metadata;     /* int or u2: up to 23 */
     uint16_t nmethod_metadata_width;
     uint16_t nmethod_dependencies; /* int: where the PcDescs end, up to 22 */
@@ -63,7 +63,7 @@ struct hotspot_layout {
 
     uint16_t pc_desc_size, pc_desc_pc, pc_desc_scope;
 
-    uint16_t method_const, method_access;
+    uint16_t method_const;
     uint16_t const_size; /* of a ConstMethod; its byte code follows */
     uint16_t const_constants, const_words, const_flags, const_code_size;
     uint16_t const_name;

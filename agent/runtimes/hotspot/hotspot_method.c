@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORD = 8, FLAG_LINES = 1, ACCESS_NATIVE = 0x100 };
+enum { WORD = 8, FLAG_LINES = 1 };
 
 static uint16_t u16_at(const unsigned char *bytes, uint16_t off)
 {
@@ -100,11 +100,9 @@ bool hotspot_method_read(pid_t pid, const struct hotspot_layout *l, uint64_t met
     unsigned char header[HOTSPOT_CONST_MAX] = { 0 };
     struct hotspot_method m = { 0 };
     uint64_t at = 0;
-    uint16_t access = 0;
 
     if (!target_memory_u64(pid, method + l->method_const, &at) || hotspot_check(at) != check ||
-        !target_memory_read(pid, at, header, l->const_size) ||
-        !target_memory_read(pid, method + l->method_access, &access, sizeof(access)))
+        !target_memory_read(pid, at, header, l->const_size))
         return false;
 
     uint64_t pool = u64_at(header, l->const_constants);
@@ -113,7 +111,6 @@ bool hotspot_method_read(pid_t pid, const struct hotspot_layout *l, uint64_t met
 
     if (!class_name || !name)
         return false;
-    m.is_native = access & ACCESS_NATIVE;
     m.name = hotspot_name(class_name, name);
     read_lines(pid, l, at, header, &m);
     *ret_method = m;

@@ -4,7 +4,8 @@
  * an index of its byte code (bci) is of.
  *
  * Read from the target's memory soon after the sample; every length is bounded here. A method that
- * was unloaded meanwhile, or another in its place, is noticed by the check that the walk took.
+ * was unloaded meanwhile, or another in its place, is noticed by the check that the walk took: the
+ * ConstMethod's address. One that has the addresses of both of an unloaded one is not told from it.
  */
 #pragma once
 
@@ -26,7 +27,6 @@ struct hotspot_method {
     unsigned char *lines; /* owned: the compressed table of lines; NULL: none */
     size_t n_lines;       /* bytes */
     bool no_zero;         /* as in hotspot_compressed */
-    bool is_native;
 };
 
 /* @method: a runtime address; @check: hotspot_check() of its ConstMethod. False: there is no such

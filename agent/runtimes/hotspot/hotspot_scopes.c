@@ -196,11 +196,12 @@ static bool read_scopes(const struct reading *r, uint32_t off, struct hotspot_sc
             return false;
         if (ret->n < HOTSPOT_SCOPES_MAX && !read_scope(r, &entry, &ret->scopes[ret->n++]))
             return false;
-        ret->is_whole = depth < HOTSPOT_SCOPES_MAX;
         off = entry.caller;
     }
-    return off == 0 && ret->n > 0 && read_scope(r, &entry, &root) &&
-           root.method == r->places.method;
+    if (off != 0 || ret->n == 0 || !read_scope(r, &entry, &root) || root.method != r->places.method)
+        return false;
+    ret->scopes[ret->n - 1] = root;
+    return true;
 }
 
 /* All that is certain: the method that was compiled. */
@@ -214,7 +215,6 @@ static bool read_compiled(const struct reading *r, struct hotspot_scopes *ret)
                                              .check = hotspot_check(const_method),
                                              .bci = HOTSPOT_BCI_UNKNOWN };
     ret->n = 1;
-    ret->is_whole = true;
     return true;
 }
 

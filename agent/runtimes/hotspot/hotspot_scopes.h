@@ -18,7 +18,7 @@
 #include <sys/types.h>
 
 enum {
-    HOTSPOT_SCOPES_MAX = 32, /* the innermost ones are kept */
+    HOTSPOT_SCOPES_MAX = 32, /* the innermost ones are kept, and the outermost */
     HOTSPOT_LEVEL_C1_MAX = 3,
 };
 
@@ -30,8 +30,7 @@ struct hotspot_scope {
 
 struct hotspot_scopes {
     struct hotspot_scope scopes[HOTSPOT_SCOPES_MAX]; /* innermost first */
-    size_t n;                                        /* at least 1 */
-    bool is_whole; /* the last one is the method that was compiled */
+    size_t n;      /* at least 1; the last one is the method that was compiled */
     uint8_t level; /* which compiler: 1 to HOTSPOT_LEVEL_C1_MAX: C1; 4: C2; 0: a native method */
 };
 

@@ -85,8 +85,11 @@ static bool read_table(pid_t pid, uint64_t at, uint64_t stride_at, struct table 
         while (n > 0 && !target_memory_read(pid, addr + ret->n * stride,
                                             ret->bytes + ret->n * ret->stride, n * ret->stride))
             n /= 2;
-        ret->n += n;
-        if (n < PIECE || word_at(ret, ret->n - 1, 0) == 0)
+        for (size_t end = ret->n + n; ret->n < end; ret->n++) {
+            if (word_at(ret, ret->n, 0) == 0)
+                return ret->n > 0;
+        }
+        if (n < PIECE)
             break;
     }
     return ret->n > 0;

@@ -33,7 +33,6 @@ static const struct hotspot_layout layouts[VERSIONS] = {
       .nmethod_scopes_data = 92,
       .nmethod_scopes_begin = NONE,
       .nmethod_immutable = NONE,
-      .method_access = 32,
       SAME },
     { .major = 17,
       .blob_mutable_data = NONE,
@@ -44,7 +43,6 @@ static const struct hotspot_layout layouts[VERSIONS] = {
       .nmethod_scopes_data = NONE,
       .nmethod_scopes_begin = 96,
       .nmethod_immutable = NONE,
-      .method_access = 40,
       SAME },
     { .major = 23,
       .blob_mutable_data = NONE,
@@ -55,7 +53,6 @@ static const struct hotspot_layout layouts[VERSIONS] = {
       .nmethod_scopes_data = 92,
       .nmethod_scopes_begin = NONE,
       .nmethod_immutable = 96,
-      .method_access = 40,
       SAME },
     { .major = 25,
       .blob_mutable_data = 16,
@@ -66,7 +63,6 @@ static const struct hotspot_layout layouts[VERSIONS] = {
       .nmethod_scopes_data = 92,
       .nmethod_scopes_begin = NONE,
       .nmethod_immutable = 96,
-      .method_access = 44,
       SAME },
 };
 
