@@ -220,6 +220,16 @@ static void find_run(const uint64_t *words, size_t n, bool is_run[RECORD_USER_MA
     }
 }
 
+/* Why the stack has no more frames. */
+static uint32_t cut_of(const struct record *r)
+{
+    if (r->stop != RECORD_STOP_END && r->stop != RECORD_STOP_NO_USER)
+        return r->stop;
+    if (r->flags & RECORD_RUNTIME_FULL)
+        return RECORD_STOP_FULL;
+    return r->flags & RECORD_RUNTIME_NO_READ ? RECORD_STOP_NO_READ : RECORD_STOP_END;
+}
+
 /*
  * All addresses but the interrupted one are return addresses: behind the call, which may be the
  * last instruction of its function. One less is inside the call.
@@ -239,7 +249,7 @@ static bool collect(struct profile *p, struct running *running, const struct rec
 
     find_run(words, r->n_runtime, is_run);
     ret->n = 0;
-    ret->root.cut = (r->stop == RECORD_STOP_NO_USER ? RECORD_STOP_END : r->stop) | by_pointers;
+    ret->root.cut = cut_of(r) | by_pointers;
     for (; n < r->n_user; n++) {
         uint64_t pc = pcs[r->n_kernel + n] - (n > 0);
         struct place place = user_place(p, running, pc, r->time_ns);

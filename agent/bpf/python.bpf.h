@@ -107,8 +107,10 @@ static __always_inline int python_put_one(struct python_state *p, struct scratch
 {
     struct runtime_frame frame = { 0 };
 
-    if (s->record.n_runtime >= RECORD_RUNTIME_MAX)
+    if (s->record.n_runtime >= RECORD_RUNTIME_MAX) {
+        p->walk.stop = PYTHON_STOP_FULL;
         return 1;
+    }
     if (!python_step(&p->walk, &frame))
         return p->walk.stop != PYTHON_CONTINUE;
 
@@ -150,13 +152,14 @@ static __always_inline void python_find_thread(struct python_walk *w, const stru
     const struct python_layout *l = &w->space.layout;
     struct python_search *s = &w->search;
     struct python_known found = { 0 };
-    __u64 next = 0, thread_id = 0;
+    __u64 next = 0, thread_id = 0, cframe;
 
     *s = (struct python_search){ .id = id };
     if (!python_read_u64(w->space.interpreters, &found.interp) || !found.interp)
         return;
     if (known && known->interp == found.interp &&
-        python_read_u64(known->state + l->thread_id, &thread_id) && thread_id == id) {
+        python_read_u64(known->state + l->thread_id, &thread_id) && thread_id == id &&
+        python_first_frame(l, known->state, &cframe)) { /* and is none that was freed */
         s->found = known->state;
         return;
     }
@@ -194,6 +197,10 @@ static __always_inline void python_walk(struct scratch *s)
         if (python_some() != 0)
             break;
     }
+    if (p->walk.stop == PYTHON_STOP_NO_READ)
+        s->record.flags |= RECORD_RUNTIME_NO_READ;
+    else if (p->walk.stop != PYTHON_STOP_END)
+        s->record.flags |= RECORD_RUNTIME_FULL;
 }
 
 /* A child runs what its parent ran, until user space sees it. */

@@ -16,8 +16,8 @@
 #include "agent/bpf/runtime_frame.h"
 
 enum python_stop {
-    PYTHON_STOP_END, /* nobody called the last frame */
-    PYTHON_STOP_FULL,
+    PYTHON_STOP_END,  /* nobody called the last frame */
+    PYTHON_STOP_FULL, /* the caller has no room for more */
     PYTHON_STOP_NO_READ,
     PYTHON_CONTINUE,
 };
@@ -164,7 +164,7 @@ static __always_inline bool python_is_entry(const struct python_layout *l, __u8 
 static __always_inline bool python_step(struct python_walk *w, struct runtime_frame *ret)
 {
     const struct python_layout *l = &w->space.layout;
-    __u64 frame = w->frame, code = 0, name = 0;
+    __u64 frame = w->frame, code = 0, names[PYTHON_NAMES_MAX];
     __u32 first_line = 0;
     __u8 entry = 0;
 
@@ -189,12 +189,12 @@ static __always_inline bool python_step(struct python_walk *w, struct runtime_fr
     if (l->entry == PYTHON_ENTRY_OWNER && is_entry) {
         *ret = (struct runtime_frame){ .at = RUNTIME_AT_ENTRY };
     } else {
-        if (!python_read_u64(code + l->code_name, &name) ||
+        if (!python_read(names, sizeof(names), code + l->code_names) ||
             !python_read(&first_line, sizeof(first_line), code + l->code_first_line))
             return false;
         ret->object = code;
         ret->at = python_at(w, frame, code) | (is_entry ? RUNTIME_AT_ENTRY : 0);
-        ret->check = python_check(name, first_line);
+        ret->check = python_check(names, l->n_names, first_line);
     }
     if (is_entry)
         python_end_call(w, frame);

@@ -11,7 +11,7 @@
 
 #include "agent/bpf/process_image.h"
 
-enum { PYTHON_NO_FIELD = 0xffff };
+enum { PYTHON_NO_FIELD = 0xffff, PYTHON_NAMES_MAX = 4 };
 
 /* How a frame says which of its instructions runs. */
 enum python_instr {
@@ -36,13 +36,16 @@ struct python_layout {
                             to the frame; else PYTHON_NO_FIELD */
     __u16 cframe_back;   /* to that of the call before */
     __u16 frame_code, frame_back, frame_instr, frame_entry;
-    __u16 code_name, code_first_line, code_instrs;
+    __u16 code_names; /* pointers one after the other: the file, the name, from 3.11 on the
+                         qualified name, and the table of lines */
+    __u16 code_first_line, code_instrs;
     __u8 instr;       /* enum python_instr */
     __u8 entry;       /* enum python_entry */
     __u8 owner_min;   /* PYTHON_ENTRY_OWNER: owners from this one on have no code */
     __u8 tag_mask;    /* bits of a reference to a code object that are not its address */
     __u8 active_mask; /* it is the state that its thread runs with; 0: python_space says which */
-    __u8 pad[3];
+    __u8 n_names;     /* PYTHON_NAMES_MAX, or one less */
+    __u8 pad[2];
 };
 
 /* One process that runs CPython. */
@@ -53,8 +56,15 @@ struct python_space {
     struct python_layout layout;
 };
 
-/* The same sum in the kernel and, over what is read later, in user space. */
-static inline __u32 python_check(__u64 name, __u32 first_line)
+/* The same sum in the kernel and, over what is read later, in user space: one name and first line
+ * are those of many functions ("<module>"). */
+static inline __u32 python_check(const __u64 names[PYTHON_NAMES_MAX], __u8 n, __u32 first_line)
 {
-    return (__u32)(name >> 4) * 31 + first_line;
+    __u32 sum = first_line;
+
+    for (int i = 0; i < PYTHON_NAMES_MAX; i++) {
+        if (i < n)
+            sum = sum * 31 + (__u32)(names[i] >> 4);
+    }
+    return sum;
 }

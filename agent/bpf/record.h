@@ -41,6 +41,9 @@ enum record_flag {
     RECORD_FORKED = 1,         /* runs the image of its parent: no exec since the fork */
     RECORD_FRAME_POINTERS = 2, /* no tables were at hand: the kernel followed frame pointers */
     RECORD_HURRY = 4,          /* user space should look at the process before it is gone */
+    /* Frames of a language are missing, as enum record_stop says it of native ones. */
+    RECORD_RUNTIME_FULL = 8,
+    RECORD_RUNTIME_NO_READ = 16,
 };
 
 /* n_kernel program counters of the kernel's, leaf first, then n_user, leaf first, follow it; then

@@ -119,6 +119,37 @@ static void counts_what_it_cannot_name(void **state)
     assert_int_equal(result.unknown, 2);
 }
 
+static void counts_what_a_language_keeps_back(void **state)
+{
+    static const struct {
+        uint8_t flag, stop;
+        const char *shown; /* NULL: nothing is missing */
+    } cases[] = {
+        { 0, RECORD_STOP_END, NULL },
+        { RECORD_RUNTIME_FULL, RECORD_STOP_END, ");[truncated: too deep];leaf_function 1\n" },
+        { RECORD_RUNTIME_NO_READ, RECORD_STOP_END,
+          ");[truncated: stack unreadable];leaf_function 1\n" },
+        { RECORD_RUNTIME_NO_READ, RECORD_STOP_FULL, ");[truncated: too deep];leaf_function 1\n" },
+    };
+    const uint64_t pcs[] = { (uintptr_t)leaf_function + 1 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        _cleanup_profile_ struct profile *p = profile_new();
+        struct record r = make_record(0, 1);
+        struct result_profile result = { 0 };
+
+        r.flags = cases[i].flag;
+        r.stop = cases[i].stop;
+        profile_add(p, &r, pcs);
+
+        _cleanup_free_ char *folded = finish(p, &result);
+        assert_int_equal(result.truncated, cases[i].shown != NULL);
+        if (!ends_with(folded, cases[i].shown ? cases[i].shown : ");leaf_function 1\n"))
+            fail_msg("case %zu: %s", i, folded);
+    }
+}
+
 static void a_caller_outside_of_code_ends_the_stack(void **state)
 {
     _cleanup_profile_ struct profile *p = profile_new();
@@ -380,6 +411,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_frames_of_images),
         cmocka_unit_test(counts_what_it_cannot_name),
+        cmocka_unit_test(counts_what_a_language_keeps_back),
         cmocka_unit_test(a_caller_outside_of_code_ends_the_stack),
         cmocka_unit_test(what_seems_to_call_the_bottom_is_dropped),
         cmocka_unit_test(reads_the_maps_again_for_new_code),

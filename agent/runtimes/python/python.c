@@ -48,7 +48,8 @@ static const char *meet(pid_t pid, const struct process_image *run, const void *
     struct python_process *process = ret_process;
     uint64_t runtime = bias + image->runtime;
 
-    (void)target_memory_read(pid, runtime, debug_offsets, sizeof(debug_offsets));
+    if (!target_memory_read(pid, runtime, debug_offsets, sizeof(debug_offsets)))
+        return runtime_not_yet;
 
     const char *why =
         python_layout_read(image->minor, debug_offsets, sizeof(debug_offsets), &process->offsets);
@@ -97,6 +98,15 @@ static uint32_t line(const void *data, uint32_t at)
     return (uint32_t)python_code_line(&function->code, function->lines, at);
 }
 
+/* From 3.13 on, a class that is called has a frame of this below that of its __init__. */
+static bool is_shown(const void *data)
+{
+    const struct python_code *code = &((const struct python_function *)data)->code;
+
+    return code->first_line != 0 || strcmp(code->name, "__init__") != 0 ||
+           strcmp(code->file, "__init__") != 0;
+}
+
 /* What tells a file from others, without where the installation is. */
 static const char *short_file(const char *file)
 {
@@ -132,6 +142,7 @@ const struct runtime_kind runtime_python = {
     .meet = meet,
     .read_function = read_function,
     .release_function = release_function,
+    .is_shown = is_shown,
     .thread_name = thread_name,
     .line = line,
     .name = name,

@@ -74,22 +74,22 @@ static unsigned char *read_bytes(pid_t pid, const struct python_offsets *o, uint
 bool python_code_read(pid_t pid, const struct python_offsets *o, uint64_t code, uint64_t type,
                       uint32_t check, struct python_code *ret_code)
 {
-    uint64_t is_type = 0, file = 0, name = 0, qualname = 0, lines = 0;
+    const struct python_layout *w = &o->walk;
+    __u64 names[PYTHON_NAMES_MAX] = { 0 };
+    uint64_t is_type = 0;
     struct python_code c = { 0 };
     uint32_t first_line = 0;
 
     if (!target_memory_u64(pid, code + o->object_type, &is_type) || is_type != type ||
-        !target_memory_u64(pid, code + o->code_filename, &file) ||
-        !target_memory_u64(pid, code + o->code_name, &name) ||
-        !target_memory_u64(pid, code + o->code_qualname, &qualname) ||
-        !target_memory_u64(pid, code + o->code_lines, &lines) ||
-        !target_memory_read(pid, code + o->walk.code_first_line, &first_line, sizeof(first_line)) ||
-        python_check(name, first_line) != check)
+        !target_memory_read(pid, code + w->code_names, names, sizeof(names)) ||
+        !target_memory_read(pid, code + w->code_first_line, &first_line, sizeof(first_line)) ||
+        python_check(names, w->n_names, first_line) != check)
         return false;
     c.first_line = (int)first_line;
-    c.name = python_str_read(pid, o, qualname, PYTHON_NAME_MAX);
-    c.file = python_str_read(pid, o, file, PYTHON_FILE_MAX);
-    c.lines = read_bytes(pid, o, lines, &c.n_lines);
+    c.file = python_str_read(pid, o, names[0], PYTHON_FILE_MAX);
+    c.name =
+        python_str_read(pid, o, names[w->n_names - 2], PYTHON_NAME_MAX); /* the qualified one */
+    c.lines = read_bytes(pid, o, names[w->n_names - 1], &c.n_lines);
     if (!c.name || !c.file) {
         python_code_release(&c);
         return false;

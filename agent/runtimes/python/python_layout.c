@@ -19,13 +19,14 @@
               .frame_code = 32,                                                                    \
               .frame_back = 24,                                                                    \
               .frame_instr = (lasti),                                                              \
-              .code_name = 112,                                                                    \
+              .code_names = 104,                                                                   \
+              .n_names = 3,                                                                        \
               .code_first_line = 40,                                                               \
               .instr = (how),                                                                      \
               .entry = PYTHON_ENTRY_EACH },                                                        \
-    .interpreters = 32, .current = (current_at), .code_filename = 104, .code_name = 112,           \
-    .code_qualname = 112, .code_lines = 120, .lines = (line_table), .interp_modules = (modules),   \
-    .type_cached_keys = (cached_keys), .attributes = PYTHON_ATTRIBUTES_DICT, STRINGS(48, 72)
+    .interpreters = 32, .current = (current_at), .lines = (line_table),                            \
+    .interp_modules = (modules), .type_cached_keys = (cached_keys),                                \
+    .attributes = PYTHON_ATTRIBUTES_DICT, STRINGS(48, 72)
 
 enum { ACTIVE = 1 << 4 }; /* of PyThreadState._status */
 
@@ -44,17 +45,14 @@ static const struct python_offsets table[] = {
                        .frame_back = 48,
                        .frame_instr = 56,
                        .frame_entry = 68,
-                       .code_name = 120,
+                       .code_names = 112,
+                       .n_names = 4,
                        .code_first_line = 72,
                        .code_instrs = 184,
                        .instr = PYTHON_INSTR_POINTER,
                        .entry = PYTHON_ENTRY_FLAG },
              .interpreters = 40,
              .current = 576,
-             .code_filename = 112,
-             .code_name = 120,
-             .code_qualname = 128,
-             .code_lines = 136,
              .lines = PYTHON_LINES_LOCATIONS,
              .interp_modules = 888,
              .type_cached_keys = 872,
@@ -73,17 +71,14 @@ static const struct python_offsets table[] = {
                        .frame_back = 8,
                        .frame_instr = 56,
                        .frame_entry = 70,
-                       .code_name = 120,
+                       .code_names = 112,
+                       .n_names = 4,
                        .code_first_line = 68,
                        .code_instrs = 192,
                        .instr = PYTHON_INSTR_POINTER,
                        .entry = PYTHON_ENTRY_OWNER,
                        .owner_min = 3 },
              .interpreters = 40,
-             .code_filename = 112,
-             .code_name = 120,
-             .code_qualname = 128,
-             .code_lines = 136,
              .lines = PYTHON_LINES_LOCATIONS,
              .interp_modules = 944,
              .type_cached_keys = 880,
@@ -115,6 +110,7 @@ static const char *read_debug_offsets(int minor, const unsigned char *text, size
                                 .type_cached_keys = 880,
                                 .attributes = PYTHON_ATTRIBUTES_INLINE };
     struct python_layout *w = &o.walk;
+    uint16_t names[PYTHON_NAMES_MAX];
     const struct {
         struct word word;
         uint16_t *to;
@@ -124,8 +120,8 @@ static const char *read_debug_offsets(int minor, const unsigned char *text, size
         { { 23, 26 }, &w->thread_frame },    { { 24, 27 }, &w->thread_id },
         { { 29, 32 }, &w->frame_back },      { { 30, 33 }, &w->frame_code },
         { { 31, 34 }, &w->frame_instr },     { { 33, 36 }, &w->frame_entry },
-        { { 35, 40 }, &o.code_filename },    { { 36, 41 }, &o.code_name },
-        { { 37, 42 }, &o.code_qualname },    { { 38, 43 }, &o.code_lines },
+        { { 35, 40 }, &names[0] },           { { 36, 41 }, &names[1] },
+        { { 37, 42 }, &names[2] },           { { 38, 43 }, &names[3] },
         { { 39, 44 }, &w->code_first_line }, { { 43, 48 }, &w->code_instrs },
         { { 45, 51 }, &o.object_type },      { { 65, 75 }, &o.bytes_length },
         { { 66, 76 }, &o.bytes_data },       { { 68, 78 }, &o.str_state },
@@ -147,8 +143,13 @@ static const char *read_debug_offsets(int minor, const unsigned char *text, size
             return "its debug offsets make no sense";
         *fields[i].to = (uint16_t)value;
     }
+    for (size_t i = 1; i < PYTHON_NAMES_MAX; i++) {
+        if (names[i] != names[0] + i * sizeof(uint64_t))
+            return "its debug offsets make no sense";
+    }
     w->cframe_frame = PYTHON_NO_FIELD;
-    w->code_name = o.code_name;
+    w->code_names = names[0];
+    w->n_names = PYTHON_NAMES_MAX;
     w->instr = PYTHON_INSTR_POINTER;
     w->entry = PYTHON_ENTRY_OWNER;
     w->active_mask = ACTIVE;

@@ -36,7 +36,6 @@ struct python_offsets {
     uint16_t interpreters; /* in _PyRuntime */
     uint16_t current;      /* the same; 0: threads have a status */
     uint16_t object_type;
-    uint16_t code_filename, code_name, code_qualname, code_lines;
     uint16_t str_length, str_state,
         str_ascii;        /* str_ascii: where the text of an ASCII one begins */
     uint16_t str_compact; /* and of another */

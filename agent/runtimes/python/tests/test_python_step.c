@@ -51,7 +51,7 @@ static const struct python_layout layout = {
     .frame_code = FRAME_CODE * 8,
     .frame_back = FRAME_BACK * 8,
     .frame_instr = FRAME_CODE * 8,
-    .code_name = CODE_NAME * 8,
+    .code_names = CODE_NAME * 8,
     .code_first_line = CODE_LINE * 8,
     .entry = PYTHON_ENTRY_EACH,
 };
