@@ -23,6 +23,7 @@ struct function {
     void *data; /* owned; NULL: it was gone */
     uint32_t index;
     bool is_put_off; /* there was no time to read it yet */
+    uint32_t n_gone; /* frames of it since it was gone */
     UT_hash_handle hh, hh_sight;
 };
 
@@ -43,6 +44,7 @@ struct chain {
 struct found_calls {
     struct runtimes_call calls[RUNTIME_CALLS_MAX];
     size_t n;
+    bool is_known; /* all of them have names */
 };
 
 /* Where functions are read, if there is time for it. */
@@ -165,28 +167,54 @@ static struct function *add_function(struct runtime_functions *f, const struct f
     return function;
 }
 
-/* Whether it should be shown. */
-static bool place_call(struct runtime_functions *f, const struct reader *reader,
-                       const struct function_key *key, uint32_t at, struct runtimes_call *ret_call)
+/* What was gone is looked for ever more rarely: code that lives shortly may be made anew. */
+static bool is_due(const struct runtime_functions *f, struct function *function)
 {
-    const struct runtime_kind *kind = runtime_kinds[key->sight.runtime];
+    if (function->is_put_off)
+        return true;
+    if (f->items[function->index]->data)
+        return false;
+    function->n_gone++;
+    return (function->n_gone & (function->n_gone - 1)) == 0;
+}
+
+static struct function *find_function(struct runtime_functions *f, const struct reader *reader,
+                                      const struct function_key *key)
+{
+    static const struct runtime_place nowhere = { 0 };
+    const struct function_key nameless = { .sight = { .runtime = key->sight.runtime } };
     struct function *function;
 
     HASH_FIND(hh, f->by_key, key, sizeof(*key), function);
-    if (!function && f->n >= RUNTIMES_FUNCTIONS_MAX) {
-        f->reading->n_put_off++;
-        return false;
-    }
-    if (!function)
-        function = add_function(f, key, reader);
-    else if (function->is_put_off)
+    if (function && is_due(f, function))
         look_at_function(f, function, reader);
-    function = f->items[function->index];
-    if (function->data && kind->is_shown && !kind->is_shown(function->data))
-        return false;
-    ret_call->function = function->index;
-    ret_call->line = function->data && reader->has_time ? kind->line(function->data, at) : 0;
-    return true;
+    if (function)
+        return function;
+    if (f->n < RUNTIMES_FUNCTIONS_MAX)
+        return add_function(f, key, reader);
+    f->reading->n_put_off++;
+    HASH_FIND(hh, f->by_key, &nameless, sizeof(nameless), function);
+    return function ? function : add_function(f, &nameless, &(struct reader){ .place = &nowhere });
+}
+
+/* Adds it to what is found, unless it should not be shown. */
+static void place_call(struct runtime_functions *f, const struct reader *reader,
+                       const struct function_key *key, uint32_t at, enum runtime_way way,
+                       struct found_calls *found)
+{
+    const struct runtime_kind *kind = runtime_kinds[key->sight.runtime];
+    uint32_t index = find_function(f, reader, key)->index;
+    const struct function *function = f->items[index];
+    bool is_known = function->data != NULL;
+
+    found->is_known = found->is_known && is_known;
+    if (is_known && kind->is_shown && !kind->is_shown(function->data))
+        return;
+    found->calls[found->n++] = (struct runtimes_call){
+        .function = index,
+        .line = is_known && reader->has_time ? kind->line(function->data, at) : 0,
+        .way = way,
+    };
 }
 
 /* False: the frame is its function as it is. */
@@ -208,9 +236,7 @@ static bool find_calls(struct runtime_functions *f, const struct reader *reader,
         struct function_key called = { { calls[i].object, calls[i].check, function->sight.runtime },
                                        function->number };
 
-        ret->calls[ret->n].way = calls[i].way;
-        if (place_call(f, reader, &called, calls[i].at, &ret->calls[ret->n]))
-            ret->n++;
+        place_call(f, reader, &called, calls[i].at, calls[i].way, ret);
     }
     return n > 0;
 }
@@ -220,10 +246,10 @@ static void find_all_calls(struct runtime_functions *f, const struct reader *rea
                            struct found_calls *ret)
 {
     ret->n = 0;
-    if (runtime_kinds[key->function.sight.runtime]->calls && find_calls(f, reader, key, frame, ret))
-        return;
-    ret->calls[0].way = RUNTIME_WAY_FUNCTION;
-    ret->n = place_call(f, reader, &key->function, key->at, &ret->calls[0]);
+    ret->is_known = true;
+    if (!runtime_kinds[key->function.sight.runtime]->calls ||
+        !find_calls(f, reader, key, frame, ret))
+        place_call(f, reader, &key->function, key->at, RUNTIME_WAY_FUNCTION, ret);
 }
 
 static void add_chain(struct runtime_functions *f, const struct chain_key *key,
@@ -263,7 +289,7 @@ size_t runtime_functions_find(struct runtime_functions *f, uint64_t number,
     find_all_calls(f, &reader, &key, frame, &found);
     if (reader.has_time)
         reading_end(f->reading, began_ns);
-    if (place->data && !runtime_kinds[runtime]->calls_change &&
+    if (found.is_known && !runtime_kinds[runtime]->calls_change &&
         n_put_off == f->reading->n_put_off && HASH_COUNT(f->chains) < RUNTIMES_CHAINS_MAX)
         add_chain(f, &key, &found);
     memcpy(ret_calls, found.calls, found.n * sizeof(*ret_calls));

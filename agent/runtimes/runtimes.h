@@ -58,7 +58,7 @@ struct runtimes_call {
     enum runtime_way way;
 };
 
-/* What a frame runs, innermost first; none: nothing that should be shown, or the table is full.
+/* What a frame runs, innermost first; none: nothing that should be shown.
  * @pc: as the calls() of a runtime_kind take it. */
 size_t runtimes_place(struct runtimes *runtimes, uint64_t number, const struct runtime_frame *frame,
                       uint64_t pc, struct runtimes_call ret_calls[RUNTIME_CALLS_MAX]);
