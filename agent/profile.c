@@ -188,6 +188,7 @@ static bool merge(struct profile *p, const struct running *running, const uint64
     struct interleaved order[RECORD_USER_MAX + CALLS_MAX];
     struct calls calls = { .n = 0 };
 
+    runtimes_begin_stack(p->runtimes);
     for (size_t i = 0; i < n; i++) {
         frames[i] = frame_at(words, i);
         if (!add_frame(p, running, &frames[i], natives, &calls))

@@ -47,6 +47,15 @@ struct found_calls {
     bool is_known; /* all of them have names */
 };
 
+/* What a frame ran in the stack where it was met last. */
+struct recent {
+    struct chain_key key;
+    uint64_t stack;
+    struct found_calls found;
+};
+
+enum { RECENT_MAX = 64 };
+
 /* Where functions are read, if there is time for it. */
 struct reader {
     const struct runtime_place *place;
@@ -61,6 +70,8 @@ struct runtime_functions {
     uint32_t n;
     size_t n_bytes;       /* that they keep */
     struct chain *chains; /* owned; by key */
+    struct recent recent[RECENT_MAX];
+    uint64_t stack; /* the number of the stack that is looked at */
 };
 
 struct runtime_functions *runtime_functions_new(struct reading *reading)
@@ -68,7 +79,13 @@ struct runtime_functions *runtime_functions_new(struct reading *reading)
     struct runtime_functions *f = mem_zalloc(sizeof(*f));
 
     f->reading = reading;
+    f->stack = 1;
     return f;
+}
+
+void runtime_functions_begin_stack(struct runtime_functions *f)
+{
+    f->stack++;
 }
 
 static void free_function(struct function *function)
@@ -263,37 +280,72 @@ static void add_chain(struct runtime_functions *f, const struct chain_key *key,
     HASH_ADD(hh, f->chains, key, sizeof(chain->key), chain);
 }
 
+/* Looks at the target, if there is time. */
+static void read_calls(struct runtime_functions *f, const struct runtime_place *place,
+                       const struct chain_key *key, const struct runtime_frame *frame,
+                       struct found_calls *ret)
+{
+    struct reader reader = { .place = place };
+    uint64_t began_ns;
+
+    reader.has_time = reading_begin(f->reading, &began_ns);
+    find_all_calls(f, &reader, key, frame, ret);
+    if (reader.has_time)
+        reading_end(f->reading, began_ns);
+}
+
+/* Of code that changes: the same frame runs the same within one stack, which recursion fills. */
+static const struct found_calls *find_changing(struct runtime_functions *f,
+                                               const struct runtime_place *place,
+                                               const struct chain_key *key,
+                                               const struct runtime_frame *frame)
+{
+    struct recent *recent = &f->recent[hash_bytes(key, sizeof(*key)) % RECENT_MAX];
+
+    if (recent->stack != f->stack || memcmp(&recent->key, key, sizeof(*key)) != 0) {
+        recent->stack = f->stack;
+        recent->key = *key;
+        read_calls(f, place, key, frame, &recent->found);
+    }
+    return &recent->found;
+}
+
+static size_t copy_calls(const struct runtimes_call *calls, size_t n,
+                         struct runtimes_call ret_calls[RUNTIME_CALLS_MAX])
+{
+    memcpy(ret_calls, calls, n * sizeof(*calls));
+    return n;
+}
+
 size_t runtime_functions_find(struct runtime_functions *f, uint64_t number,
                               const struct runtime_place *place, const struct runtime_frame *frame,
                               uint64_t pc, struct runtimes_call ret_calls[RUNTIME_CALLS_MAX])
 {
     uint32_t runtime = (uint32_t)(frame->object >> RUNTIME_OBJECT_BITS);
     int64_t n_put_off = f->reading->n_put_off;
-    struct reader reader = { .place = place };
     struct found_calls found;
     const struct chain *chain;
     struct chain_key key;
-    uint64_t began_ns;
 
     memset(&key, 0, sizeof(key));
     key.function =
         (struct function_key){ { runtime_frame_object(frame), frame->check, runtime }, number };
-    key.pc = runtime_kinds[runtime]->calls_change ? pc : 0;
     key.at = frame->at & RUNTIME_AT_UNKNOWN;
-    HASH_FIND(hh, f->chains, &key, sizeof(key), chain);
-    if (chain) {
-        memcpy(ret_calls, chain->calls, chain->n * sizeof(*ret_calls));
-        return chain->n;
+    if (runtime_kinds[runtime]->calls_change) {
+        key.pc = pc;
+
+        const struct found_calls *changing = find_changing(f, place, &key, frame);
+
+        return copy_calls(changing->calls, changing->n, ret_calls);
     }
-    reader.has_time = reading_begin(f->reading, &began_ns);
-    find_all_calls(f, &reader, &key, frame, &found);
-    if (reader.has_time)
-        reading_end(f->reading, began_ns);
-    if (found.is_known && !runtime_kinds[runtime]->calls_change &&
-        n_put_off == f->reading->n_put_off && HASH_COUNT(f->chains) < RUNTIMES_CHAINS_MAX)
+    HASH_FIND(hh, f->chains, &key, sizeof(key), chain);
+    if (chain)
+        return copy_calls(chain->calls, chain->n, ret_calls);
+    read_calls(f, place, &key, frame, &found);
+    if (found.is_known && n_put_off == f->reading->n_put_off &&
+        HASH_COUNT(f->chains) < RUNTIMES_CHAINS_MAX)
         add_chain(f, &key, &found);
-    memcpy(ret_calls, found.calls, found.n * sizeof(*ret_calls));
-    return found.n;
+    return copy_calls(found.calls, found.n, ret_calls);
 }
 
 char *runtime_functions_name(const struct runtime_functions *f, uint32_t function, uint32_t line,

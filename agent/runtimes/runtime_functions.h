@@ -20,6 +20,9 @@ struct runtime_functions;
 struct runtime_functions *runtime_functions_new(struct reading *reading); /* borrows it */
 void runtime_functions_free(struct runtime_functions *functions);         /* NULL is fine */
 
+/* As runtimes_begin_stack(). */
+void runtime_functions_begin_stack(struct runtime_functions *functions);
+
 /* As runtimes_place(); the frame is of the language that runs at @place. */
 size_t runtime_functions_find(struct runtime_functions *functions, uint64_t number,
                               const struct runtime_place *place, const struct runtime_frame *frame,

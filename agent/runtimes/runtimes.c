@@ -260,6 +260,11 @@ static struct runtime_place place_of(const struct runtimes *r, uint64_t number, 
                                             : (struct runtime_place){ 0 };
 }
 
+void runtimes_begin_stack(struct runtimes *r)
+{
+    runtime_functions_begin_stack(r->functions);
+}
+
 size_t runtimes_place(struct runtimes *r, uint64_t number, const struct runtime_frame *frame,
                       uint64_t pc, struct runtimes_call ret_calls[RUNTIME_CALLS_MAX])
 {

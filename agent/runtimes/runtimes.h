@@ -58,6 +58,9 @@ struct runtimes_call {
     enum runtime_way way;
 };
 
+/* The frames that are asked for from now on are of another stack. */
+void runtimes_begin_stack(struct runtimes *runtimes);
+
 /* What a frame runs, innermost first; none: nothing that should be shown.
  * @pc: as the calls() of a runtime_kind take it. */
 size_t runtimes_place(struct runtimes *runtimes, uint64_t number, const struct runtime_frame *frame,

@@ -15,7 +15,7 @@
 enum { HIDDEN_CHECK = 13, FRAMES = 64 };
 
 static bool is_there;
-static int n_reads;
+static int n_reads, n_looks;
 
 static bool read_function(pid_t pid, void *process, uint64_t object, uint32_t check,
                           void *ret_function)
@@ -59,7 +59,28 @@ static const struct runtime_kind made_up = {
     .name = name,
 };
 
-const struct runtime_kind *const runtime_kinds[RUNTIME_COUNT] = { &made_up };
+/* Its code may be moved at any time. */
+static size_t calls(pid_t pid, void *process, const struct runtime_frame *frame, uint64_t pc,
+                    struct runtime_call ret_calls[RUNTIME_CALLS_MAX])
+{
+    (void)pid;
+    (void)process;
+    n_looks++;
+    ret_calls[0] = (struct runtime_call){ .object = runtime_frame_object(frame) + pc };
+    return 1;
+}
+
+static const struct runtime_kind moving = {
+    .function_size = sizeof(uint64_t),
+    .read_function = read_function,
+    .release_function = release_function,
+    .calls = calls,
+    .calls_change = true,
+    .line = line,
+    .name = name,
+};
+
+const struct runtime_kind *const runtime_kinds[RUNTIME_COUNT] = { &made_up, &moving };
 
 static struct reading reading;
 static char process_data;
@@ -69,7 +90,7 @@ static int begin(void **state)
 {
     reading_init(&reading);
     is_there = true;
-    n_reads = 0;
+    n_reads = n_looks = 0;
     *state = runtime_functions_new(&reading);
     return 0;
 }
@@ -80,24 +101,32 @@ static int end(void **state)
     return 0;
 }
 
-/* How many calls it is, of which the first is named so. */
-static size_t find(struct runtime_functions *f, uint64_t object, uint32_t check, uint32_t at,
-                   const char *expected)
+static size_t find_frame(struct runtime_functions *f, const struct runtime_frame *frame,
+                         uint64_t pc, const char *expected)
 {
-    const struct runtime_frame frame = { .object = object, .check = check, .at = at };
-    struct runtimes_call calls[RUNTIME_CALLS_MAX];
-    size_t n = runtime_functions_find(f, 1, &here, &frame, 0, calls);
+    struct runtimes_call calls_found[RUNTIME_CALLS_MAX];
+    size_t n = runtime_functions_find(f, 1, &here, frame, pc, calls_found);
     bool is_known;
 
     if (n == 0)
         return 0;
 
-    char *text = runtime_functions_name(f, calls[0].function, calls[0].line, &is_known);
+    char *text =
+        runtime_functions_name(f, calls_found[0].function, calls_found[0].line, &is_known);
 
     assert_string_equal(text, expected);
     assert_int_equal(is_known, expected[0] != '[');
     free(text);
     return n;
+}
+
+/* How many calls it is, of which the first is named so. */
+static size_t find(struct runtime_functions *f, uint64_t object, uint32_t check, uint32_t at,
+                   const char *expected)
+{
+    const struct runtime_frame frame = { .object = object, .check = check, .at = at };
+
+    return find_frame(f, &frame, 0, expected);
 }
 
 static void a_function_is_read_once(void **state)
@@ -143,6 +172,21 @@ static void more_functions_than_are_kept_share_one_without_a_name(void **state)
     assert_true(reading.n_put_off >= 2);
 }
 
+static void code_that_changes_is_looked_at_once_a_stack(void **state)
+{
+    const struct runtime_frame frame = { .object = 7 | 1ULL << RUNTIME_OBJECT_BITS };
+
+    for (int i = 0; i < FRAMES; i++)
+        assert_int_equal(find_frame(*state, &frame, 1, "f8:0"), 1);
+    assert_int_equal(n_looks, 1);
+    assert_int_equal(find_frame(*state, &frame, 2, "f9:0"), 1);
+    assert_int_equal(n_looks, 2);
+
+    runtime_functions_begin_stack(*state);
+    assert_int_equal(find_frame(*state, &frame, 1, "f8:0"), 1);
+    assert_int_equal(n_looks, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +195,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_gone_is_looked_for_ever_more_rarely, begin, end),
         cmocka_unit_test_setup_teardown(more_functions_than_are_kept_share_one_without_a_name,
                                         begin, end),
+        cmocka_unit_test_setup_teardown(code_that_changes_is_looked_at_once_a_stack, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
