@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #define TRAMPOLINE  (CODE + 0x220)
+#define TAKES_DOWN  (CODE + 0x230)
 #define REG(r, off) .cfa = UNWIND_CFA_REG, .reg = (r), .cfa_off = (off), .ra_off = -8
 
 static const struct {
@@ -196,6 +197,15 @@ static const struct {
       1,
       0,
       RECORD_STOP_NO_RULE },
+    { "no rows, and the frame is taken down behind the call",
+      { REG(7, 16) },
+      CODE + 0x110,
+      AT(0),
+      AT(2) + 1,
+      { { 1, TAKES_DOWN }, { 3, CALLER } },
+      3,
+      TAKES_DOWN,
+      RECORD_STOP_END },
     { "not understood",
       { .cfa = UNWIND_CFA_UNKNOWN },
       CODE + 0x110,
@@ -332,11 +342,12 @@ static const struct {
 
 static void goes_to_callers(void **state)
 {
-    const struct bytes trampoline = { TRAMPOLINE, 0x0f0000000fc0c748 };
+    const struct bytes code[] = { { TRAMPOLINE, 0x0f0000000fc0c748 },
+                                  { TAKES_DOWN, 0xc308c48348 } };
 
     (void)state;
-    world.bytes = &trampoline;
-    world.n_bytes = 1;
+    world.bytes = code;
+    world.n_bytes = sizeof(code) / sizeof(code[0]);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct unwind_rule rules[] = { { .cfa = UNWIND_CFA_NONE },
                                              cases[i].rule,
