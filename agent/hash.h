@@ -3,8 +3,7 @@
  * hash: uthash with a function in place of its own hash macro, whose expansion falls through cases
  * at every use and so cannot be compiled without warnings.
  *
- * Keys are 8 bytes and more, of numbers. Not meant to resist chosen keys: who can choose addresses
- * here slows down the profile of himself, within the bounds of the tables.
+ * Keys are 8 bytes and more, of numbers, which the target may choose: the seed is not known to it.
  */
 #pragma once
 
@@ -14,10 +13,12 @@
 #include <stdint.h>
 #include <string.h>
 
+extern uint64_t hash_seed; /* of this process; set before main */
+
 static inline unsigned hash_bytes(const void *key, size_t len)
 {
     const unsigned char *at = key;
-    uint64_t hash = len, word;
+    uint64_t hash = hash_seed ^ len, word;
 
     for (; len > 0; at += sizeof(word), len -= len < sizeof(word) ? len : sizeof(word)) {
         word = 0;

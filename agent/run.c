@@ -23,8 +23,11 @@ enum {
     TICK_MS = 100,        /* how long records may wait in the ring buffer */
     CALM_MS = 20,         /* how long it is not listened to when the target hurries too much */
     ALIVE_CHECK_MS = 500, /* how late the end of the target may be noticed */
+    REST_MS = 2000,       /* for the records that wait at the end */
     FOLLOW_ROUNDS_MAX = 8,
 };
+
+#define MS 1000000ULL
 
 static uint64_t now_ns(void)
 {
@@ -36,7 +39,7 @@ static uint64_t now_ns(void)
 
 static int64_t now_ms(void)
 {
-    return (int64_t)(now_ns() / 1000000);
+    return (int64_t)(now_ns() / MS);
 }
 
 static int open_signals(void)
@@ -199,12 +202,12 @@ static int wait_for_records(struct sampler *s, struct profile *profile, int sign
     struct signalfd_siginfo info;
     uint64_t now = now_ns();
     bool may_hurry = profile_may_hurry(profile, now);
-    uint64_t wait = (uint64_t)(may_hurry ? TICK_MS : CALM_MS) * 1000000;
+    uint64_t wait = (may_hurry ? TICK_MS : CALM_MS) * MS;
 
     if (may_hurry && next_work_ns < now + wait)
         wait = next_work_ns > now ? next_work_ns - now : 0;
-    if (wait > (uint64_t)left_ms * 1000000)
-        wait = (uint64_t)left_ms * 1000000;
+    if (wait > (uint64_t)left_ms * MS)
+        wait = (uint64_t)left_ms * MS;
 
     struct timespec timeout = { .tv_sec = 0, .tv_nsec = (long)wait };
 
@@ -219,7 +222,7 @@ static void loop(const struct run_options *options, struct sampler *s, struct pr
 {
     int64_t started = now_ms(), last_check = started, now = started;
     int64_t end = started + options->duration_s * 1000;
-    uint64_t next_work_ns = 0;
+    uint64_t next_work_ns = 0, given_up = 0;
 
     outcome->started_ns = now_ns();
     if (options->log)
@@ -227,7 +230,7 @@ static void loop(const struct run_options *options, struct sampler *s, struct pr
                   LOG_INT("frequency", options->frequency));
     while (now < end && outcome->signal == 0 && !outcome->target_gone) {
         outcome->signal = wait_for_records(s, profile, signals, end - now, next_work_ns);
-        sampler_drain(s);
+        (void)sampler_drain(s, now_ns() + TICK_MS * MS);
         next_work_ns = profile_work(profile, now_ns());
         now = now_ms();
         if (now - last_check < ALIVE_CHECK_MS)
@@ -240,7 +243,10 @@ static void loop(const struct run_options *options, struct sampler *s, struct pr
     sampler_stop(s);
     outcome->stopped_ns = now_ns();
     outcome->duration_ms = now_ms() - started;
-    sampler_drain(s);
+    if (!sampler_drain(s, now_ns() + REST_MS * MS))
+        given_up = sampler_give_up(s);
+    outcome->not_recorded = sampler_counters(s);
+    outcome->not_recorded.lost_full += given_up;
     if (options->show_progress)
         (void)fputs("\r\033[K", stderr);
 }
@@ -280,7 +286,6 @@ int run(const struct run_options *options, struct profile *profile, struct run_o
     if (open_sampler(options, &pids, profile, &s, ret_reason, e) < 0)
         return e->code;
     loop(options, s, profile, signals, &pids, &outcome);
-    outcome.not_recorded = sampler_counters(s);
     *ret_outcome = outcome;
     return judge(options, profile, &outcome, ret_reason, e);
 }

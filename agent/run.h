@@ -24,7 +24,7 @@ struct run_options {
 struct run_outcome {
     int64_t duration_ms;                 /* of sampling, measured */
     uint64_t started_ns, stopped_ns;     /* sampling; CLOCK_MONOTONIC */
-    struct record_counters not_recorded; /* what the kernel side had to drop */
+    struct record_counters not_recorded; /* what was dropped on the way here */
     int signal;                          /* that ended it early, or 0 */
     bool target_gone;                    /* before the duration was over */
 };

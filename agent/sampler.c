@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -30,8 +31,10 @@ struct sampler {
     int *events;             /* of each CPU; -1 where the CPU is offline */
     int n_cpus;
     bool uses_cgroup;
-    sampler_fn on_record;
+    sampler_fn on_record; /* NULL: samples are counted */
     void *arg;
+    uint64_t until_ns; /* when it is enough for now */
+    uint64_t given_up;
 };
 
 /* What libbpf complained about last; its callback has no argument of the caller's. */
@@ -183,6 +186,15 @@ static int load(struct sampler *s, enum result_reason *ret_reason, struct err *e
     return err_set(e, code, "load the BPF programs: %s (%s)", err_text(code), libbpf_warning);
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* An error ends the reading; the next one begins behind this record. */
 static int deliver(void *arg, void *data, size_t size)
 {
     struct sampler *s = arg;
@@ -191,8 +203,12 @@ static int deliver(void *arg, void *data, size_t size)
     if (size < sizeof(*r) ||
         size < sizeof(*r) + ((size_t)r->n_kernel + r->n_user + 2 * (size_t)r->n_runtime) * 8)
         return 0; /* not ours: no program of this sampler writes such a record */
+    if (!s->on_record) {
+        s->given_up += r->kind == RECORD_SAMPLE;
+        return 0;
+    }
     s->on_record(s->arg, r, (const uint64_t *)(const void *)(r + 1));
-    return 0;
+    return now_ns() < s->until_ns ? 0 : -ETIME;
 }
 
 /* The clock of a cgroup is its own; what becomes of processes is told of all and filtered. */
@@ -349,9 +365,17 @@ int sampler_fd(const struct sampler *s)
     return ring_buffer__epoll_fd(s->ring);
 }
 
-void sampler_drain(struct sampler *s)
+bool sampler_drain(struct sampler *s, uint64_t until_ns)
 {
-    (void)ring_buffer__consume(s->ring); /* deliver() never fails */
+    s->until_ns = until_ns;
+    return ring_buffer__consume(s->ring) >= 0;
+}
+
+uint64_t sampler_give_up(struct sampler *s)
+{
+    s->on_record = NULL;
+    (void)ring_buffer__consume(s->ring);
+    return s->given_up;
 }
 
 struct record_counters sampler_counters(const struct sampler *s)

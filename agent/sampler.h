@@ -3,7 +3,8 @@
  * sampler: the kernel side of a run: one sampling clock a CPU, the BPF programs, their ring buffer.
  *
  * sampler_open -> (sampler_follow) -> sampler_start -> sampler_drain when sampler_fd is readable
- * and now and then besides -> sampler_stop -> sampler_drain -> sampler_free. Single-threaded.
+ * and now and then besides -> sampler_stop -> sampler_drain -> sampler_give_up -> sampler_free.
+ * Single-threaded.
  */
 #pragma once
 
@@ -54,7 +55,10 @@ int sampler_start(struct sampler *s, enum result_reason *ret_reason, struct err 
 void sampler_stop(struct sampler *s);
 
 int sampler_fd(const struct sampler *s); /* for epoll */
-void sampler_drain(struct sampler *s);
+/* Hands over the records that wait, until @until_ns (CLOCK_MONOTONIC). False: some still wait. */
+bool sampler_drain(struct sampler *s, uint64_t until_ns);
+/* After sampler_stop: drops the records that still wait; how many samples were among them. */
+uint64_t sampler_give_up(struct sampler *s);
 
 /* What never became a record, of all CPUs. */
 struct record_counters sampler_counters(const struct sampler *s);
