@@ -9,7 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_MAX_BYTES = 8192 /* numbers and an escaped path */ };
+enum { LINE_MAX_BYTES = 8192 /* numbers and an escaped path; of longer ones the path is cut */ };
+
+/* False: there are no more. */
+static bool read_line(FILE *maps, char *line, size_t *ret_len)
+{
+    if (!fgets(line, LINE_MAX_BYTES, maps))
+        return false;
+    *ret_len = strcspn(line, "\n");
+    for (int c = line[*ret_len]; c != '\n' && c != EOF;)
+        c = getc(maps);
+    return true;
+}
 
 /* Memory that JITs allocate piece by piece, and pieces of a file that lie in its order, are one. */
 static bool continues(const struct code *last, const struct code *next)
@@ -41,15 +52,14 @@ bool code_read(pid_t pid, struct images *images, struct code_list *ret_list)
     struct code_list list = { 0 };
     struct proc_map map;
     char path[64];
-    size_t n_lines = 0;
+    size_t n_lines = 0, len;
 
     (void)snprintf(path, sizeof(path), "/proc/%d/maps", pid);
     _cleanup_fclose_ FILE *maps = fopen(path, "re");
     if (!maps)
         return false;
-    for (; n_lines < CODE_LINES_MAX && !list.is_cut && fgets(line, LINE_MAX_BYTES, maps);
-         n_lines++) {
-        if (!proc_maps_parse_line(line, strcspn(line, "\n"), &map) || !map.executable)
+    for (; n_lines < CODE_LINES_MAX && !list.is_cut && read_line(maps, line, &len); n_lines++) {
+        if (!proc_maps_parse_line(line, len, &map) || !map.executable)
             continue;
 
         struct code code = { .start = map.start, .end = map.end, .image = IMAGE_NONE };
