@@ -69,7 +69,7 @@ struct runtime_kind {
     bool (*read_function)(pid_t pid, void *process, uint64_t object, uint32_t check,
                           void *ret_function);
     void (*release_function)(void *function);
-    size_t (*function_bytes)(const void *function); /* that it keeps beyond its size; NULL: few */
+    size_t (*function_bytes)(const void *function); /* that it keeps beyond its size */
 
     /* Which functions a frame runs, innermost first; 0: the one that it names, and no other. @pc:
      * where its native frame is, in code that was made at run time, within the instruction that it

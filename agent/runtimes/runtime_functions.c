@@ -118,7 +118,7 @@ void runtime_functions_free(struct runtime_functions *f)
 static void keep_function(struct runtime_functions *f, struct function *function)
 {
     const struct runtime_kind *kind = runtime_kinds[function->key.sight.runtime];
-    size_t bytes = kind->function_bytes ? kind->function_bytes(function->data) : 0;
+    size_t bytes = kind->function_size + kind->function_bytes(function->data);
 
     if (bytes <= RUNTIMES_BYTES_MAX - f->n_bytes) {
         f->n_bytes += bytes;

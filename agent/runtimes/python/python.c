@@ -83,6 +83,13 @@ static void release_function(void *function)
     python_code_release(&((struct python_function *)function)->code);
 }
 
+static size_t function_bytes(const void *data)
+{
+    const struct python_code *code = &((const struct python_function *)data)->code;
+
+    return strlen(code->name) + strlen(code->file) + code->n_lines;
+}
+
 static char *thread_name(pid_t pid, void *data, uint64_t id, pid_t number)
 {
     struct python_process *process = data;
@@ -142,6 +149,7 @@ const struct runtime_kind runtime_python = {
     .meet = meet,
     .read_function = read_function,
     .release_function = release_function,
+    .function_bytes = function_bytes,
     .is_shown = is_shown,
     .thread_name = thread_name,
     .line = line,

@@ -18,7 +18,7 @@
 enum {
     PYTHON_NAME_MAX = 256,  /* characters; more is cut */
     PYTHON_FILE_MAX = 1024, /* characters */
-    PYTHON_LINES_MAX = 256 * 1024,
+    PYTHON_LINES_MAX = 64 * 1024,
 };
 
 struct python_code {

@@ -16,6 +16,7 @@ enum { HIDDEN_CHECK = 13, FRAMES = 64 };
 
 static bool is_there;
 static int n_reads, n_looks;
+static size_t bytes_each;
 
 static bool read_function(pid_t pid, void *process, uint64_t object, uint32_t check,
                           void *ret_function)
@@ -32,6 +33,12 @@ static bool read_function(pid_t pid, void *process, uint64_t object, uint32_t ch
 static void release_function(void *function)
 {
     (void)function;
+}
+
+static size_t function_bytes(const void *function)
+{
+    (void)function;
+    return bytes_each;
 }
 
 static bool is_shown(const void *function)
@@ -54,6 +61,7 @@ static const struct runtime_kind made_up = {
     .function_size = sizeof(uint64_t),
     .read_function = read_function,
     .release_function = release_function,
+    .function_bytes = function_bytes,
     .is_shown = is_shown,
     .line = line,
     .name = name,
@@ -74,6 +82,7 @@ static const struct runtime_kind moving = {
     .function_size = sizeof(uint64_t),
     .read_function = read_function,
     .release_function = release_function,
+    .function_bytes = function_bytes,
     .calls = calls,
     .calls_change = true,
     .line = line,
@@ -90,6 +99,7 @@ static int begin(void **state)
 {
     reading_init(&reading);
     is_there = true;
+    bytes_each = 0;
     n_reads = n_looks = 0;
     *state = runtime_functions_new(&reading);
     return 0;
@@ -111,8 +121,7 @@ static size_t find_frame(struct runtime_functions *f, const struct runtime_frame
     if (n == 0)
         return 0;
 
-    char *text =
-        runtime_functions_name(f, calls_found[0].function, calls_found[0].line, &is_known);
+    char *text = runtime_functions_name(f, calls_found[0].function, calls_found[0].line, &is_known);
 
     assert_string_equal(text, expected);
     assert_int_equal(is_known, expected[0] != '[');
@@ -158,6 +167,16 @@ static void what_was_gone_is_looked_for_ever_more_rarely(void **state)
     assert_int_equal(n_reads, 8);
 }
 
+static void more_text_than_is_kept_has_no_name(void **state)
+{
+    bytes_each = RUNTIMES_BYTES_MAX / 2;
+    assert_int_equal(find(*state, 7, 0, 3, "f7:3"), 1);
+    assert_int_equal(find(*state, 8, 0, 3, "[python+0x8]"), 1);
+    assert_int_equal(reading.n_put_off, 1);
+    bytes_each = 0;
+    assert_int_equal(find(*state, 9, 0, 3, "f9:3"), 1);
+}
+
 static void more_functions_than_are_kept_share_one_without_a_name(void **state)
 {
     char expected[32];
@@ -193,6 +212,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_function_is_read_once, begin, end),
         cmocka_unit_test_setup_teardown(one_that_should_not_be_shown_is_no_call, begin, end),
         cmocka_unit_test_setup_teardown(what_was_gone_is_looked_for_ever_more_rarely, begin, end),
+        cmocka_unit_test_setup_teardown(more_text_than_is_kept_has_no_name, begin, end),
         cmocka_unit_test_setup_teardown(more_functions_than_are_kept_share_one_without_a_name,
                                         begin, end),
         cmocka_unit_test_setup_teardown(code_that_changes_is_looked_at_once_a_stack, begin, end),

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* KEPT_MAX: bytes of lines and of tables, of a process; past it functions have no lines. */
-enum { SCRIPTS_MAX = 1024, KEPT_MAX = 32 << 20 };
+/* KEPT_MAX: bytes of lines of scripts and of tables of code, of all processes. */
+enum { SCRIPTS_MAX = 1024, KEPT_MAX = 16 << 20 };
 
 /* Of a call's @at: it is a place in the script, and not in the bytecode. */
 enum { AT_PLACE = 1u << 31 };
@@ -29,8 +29,10 @@ struct v8_process {
     struct v8_image image;
     struct script *scripts; /* owned; by source */
     struct v8_codes codes;
-    size_t kept;
+    size_t script_bytes, kept; /* kept: its share of what all keep */
 };
+
+static size_t kept_by_all;
 
 struct v8_named {
     struct v8_function function;
@@ -74,12 +76,25 @@ static void release_process(void *data)
     struct script *script, *next;
 
     v8_codes_release(&process->codes);
-
     HASH_ITER (hh, process->scripts, script, next) {
         HASH_DEL(process->scripts, script);
         free(script->lines.ends);
         free(script);
     }
+    kept_by_all -= process->kept;
+    process->script_bytes = process->kept = 0;
+}
+
+/* All that is kept can be read once more: where it is too much, that of this process goes. */
+static void keep(struct v8_process *process)
+{
+    size_t bytes = process->script_bytes + process->codes.bytes +
+                   process->codes.n * sizeof(*process->codes.codes);
+
+    kept_by_all += bytes - process->kept;
+    process->kept = bytes;
+    if (kept_by_all > KEPT_MAX)
+        release_process(process);
 }
 
 /* NULL: its text cannot be read. */
@@ -91,10 +106,10 @@ static const struct v8_lines *lines_of(pid_t pid, struct v8_process *process, ui
     HASH_FIND(hh, process->scripts, &source, sizeof(source), script);
     if (script)
         return &script->lines;
-    if (HASH_COUNT(process->scripts) >= SCRIPTS_MAX || process->kept >= KEPT_MAX ||
+    if (HASH_COUNT(process->scripts) >= SCRIPTS_MAX ||
         !v8_lines_read(pid, &process->image, source, &lines))
         return NULL;
-    process->kept += lines.n * sizeof(*lines.ends);
+    process->script_bytes += lines.n * sizeof(*lines.ends);
     script = mem_zalloc(sizeof(*script));
     script->source = source;
     script->lines = lines;
@@ -115,11 +130,10 @@ static bool read_function(pid_t pid, void *data, uint64_t object, uint32_t check
     const struct v8_lines *lines =
         f->start < 0 || f->source == 0 ? NULL : lines_of(pid, process, f->source);
 
-    named->has_lines = lines && f->end >= f->start && process->kept < KEPT_MAX;
-    if (named->has_lines) {
+    named->has_lines = lines && f->end >= f->start;
+    if (named->has_lines)
         v8_lines_cut(lines, f->start, f->end, &named->lines);
-        process->kept += f->n_positions + named->lines.n * sizeof(*lines->ends);
-    }
+    keep(process);
     return true;
 }
 
@@ -128,19 +142,16 @@ static uint32_t at_place(int32_t place)
     return place < 0 ? (uint32_t)RUNTIME_AT_UNKNOWN : AT_PLACE | (uint32_t)place;
 }
 
-static size_t calls(pid_t pid, void *data, const struct runtime_frame *frame, uint64_t pc,
-                    struct runtime_call ret_calls[RUNTIME_CALLS_MAX])
+/* What this code runs at @pc. */
+static size_t calls_of(const struct v8_process *process, const struct v8_code *code,
+                       const struct runtime_frame *frame, uint64_t pc,
+                       struct runtime_call ret_calls[RUNTIME_CALLS_MAX])
 {
-    struct v8_process *process = data;
     uint64_t shared = runtime_frame_object(frame);
-    const struct v8_code *code =
-        pc ? v8_codes_find(&process->codes, pid, &process->image, pc, shared) : NULL;
     struct v8_code_call found[RUNTIME_CALLS_MAX];
     uint32_t at = RUNTIME_AT_UNKNOWN;
     size_t n;
 
-    if (!code)
-        return 0;
     if (code->is_baseline) {
         (void)v8_baseline_find(&process->image.bytecode_sizes, code->positions, code->n_positions,
                                code->bytecode, code->n_bytecode, (uint32_t)(pc - code->start), &at);
@@ -157,12 +168,34 @@ static size_t calls(pid_t pid, void *data, const struct runtime_frame *frame, ui
     return n;
 }
 
+static size_t calls(pid_t pid, void *data, const struct runtime_frame *frame, uint64_t pc,
+                    struct runtime_call ret_calls[RUNTIME_CALLS_MAX])
+{
+    struct v8_process *process = data;
+    const struct v8_code *code =
+        pc ? v8_codes_find(&process->codes, pid, &process->image, pc, runtime_frame_object(frame))
+           : NULL;
+    size_t n = code ? calls_of(process, code, frame, pc, ret_calls) : 0;
+
+    keep(process);
+    return n;
+}
+
 static void release_function(void *function)
 {
     struct v8_named *named = function;
 
     v8_function_release(&named->function);
     free(named->lines.ends);
+}
+
+static size_t function_bytes(const void *data)
+{
+    const struct v8_named *named = data;
+    const struct v8_function *f = &named->function;
+
+    return strlen(f->name) + strlen(f->file) + f->n_positions +
+           named->lines.n * sizeof(*named->lines.ends);
 }
 
 /* V8's own functions have neither name nor script; the built-in code that runs them does. */
@@ -234,6 +267,7 @@ const struct runtime_kind runtime_v8 = {
     .release_process = release_process,
     .read_function = read_function,
     .release_function = release_function,
+    .function_bytes = function_bytes,
     .calls = calls,
     .calls_change = true,
     .is_shown = is_shown,
