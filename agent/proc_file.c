@@ -47,6 +47,23 @@ bool proc_file_exists(pid_t pid)
     return access(path, F_OK) == 0;
 }
 
+/* proc_pid_stat(5), field 22. The name in parentheses may hold anything; the last of them ends it.
+ * The file of the first thread does not add up what all have used. */
+uint64_t proc_file_started(pid_t pid)
+{
+    enum { AFTER_NAME = 20 };
+    char name[32], text[1024];
+    const char *at;
+
+    (void)snprintf(name, sizeof(name), "task/%d/stat", pid);
+    if (proc_file_read(pid, name, text, sizeof(text)) <= 0)
+        return 0;
+    at = strrchr(text, ')');
+    for (int i = 0; i < AFTER_NAME && at; i++)
+        at = strchr(at + 1, ' ');
+    return at ? strtoull(at, NULL, 10) : 0;
+}
+
 int proc_file_may_look(pid_t pid)
 {
     char root[64];
@@ -90,7 +107,24 @@ pid_t proc_file_nspid(pid_t pid)
     return status_number(pid, "\nNSpid:");
 }
 
-/* Opens what an O_PATH descriptor stands for, if it is a regular file. */
+/* Files of the kernel's own, which it makes up, and some of which are used up by reading. */
+static bool is_kernels(int path_fd)
+{
+    static const uint32_t kernels[] = { PROC_SUPER_MAGIC, SYSFS_MAGIC,        DEBUGFS_MAGIC,
+                                        TRACEFS_MAGIC,    CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+                                        BPF_FS_MAGIC,     SECURITYFS_MAGIC };
+    struct statfs fs;
+
+    if (fstatfs(path_fd, &fs) < 0)
+        return true;
+    for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++) {
+        if ((uint32_t)fs.f_type == kernels[i])
+            return true;
+    }
+    return false;
+}
+
+/* Opens what an O_PATH descriptor stands for, if it is a regular file of somebody's. */
 static int reopen_regular(int path_fd)
 {
     struct stat st;
@@ -98,7 +132,7 @@ static int reopen_regular(int path_fd)
 
     if (fstat(path_fd, &st) < 0)
         return -errno;
-    if (!S_ISREG(st.st_mode))
+    if (!S_ISREG(st.st_mode) || is_kernels(path_fd))
         return -EINVAL;
     (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", path_fd);
     int fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -4,7 +4,7 @@
  *
  * The process is hostile: it may be gone, or have become another, and a path of its choice may lead
  * to a device, a FIFO, or out of its root. So a path is resolved inside its root (openat2) and
- * looked at before it is opened for reading; only regular files are.
+ * looked at before it is opened for reading; only regular files are that are not the kernel's own.
  */
 #pragma once
 
@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum { PROC_FILE_TEXT_MAX = 64 * 1024 };
@@ -20,6 +21,10 @@ enum { PROC_FILE_TEXT_MAX = 64 * 1024 };
 ssize_t proc_file_read(pid_t pid, const char *name, char *text, size_t size);
 
 bool proc_file_exists(pid_t pid);
+
+/* When it was started, in clock ticks since the machine was, which tells it from the process that
+ * has its pid later; 0: it is gone. Proves of what was opened before that it is this one's. */
+uint64_t proc_file_started(pid_t pid);
 
 /* May we read its memory map and its files? 0, or a negative errno: -EACCES without CAP_SYS_PTRACE.
  */

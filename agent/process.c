@@ -32,6 +32,7 @@ struct running {
     uint64_t number; /* of its image, in the order they were met; a copy's that of the original */
     bool is_copy;    /* the number is that of what it was forked from */
     struct process_image image;
+    uint64_t started;                    /* as /proc has it; 0: not looked at yet */
     struct layout *layout;               /* one use of it; NULL: nothing is known */
     struct process *process;             /* borrowed; NULL: not sampled yet */
     uint64_t exec_ns;                    /* 0: it is settled */
@@ -186,6 +187,7 @@ static void renew(struct processes *p, struct running *r, const struct process_i
     if (r->image.started != image->started) {
         r->is_counted = false;
         r->process = NULL;
+        r->started = 0;
     }
     r->image = *image;
 }
@@ -226,6 +228,22 @@ static const struct unwind_place *place_of(const struct running *r)
     return r->layout && r->layout->place.n > 0 ? &r->layout->place : NULL;
 }
 
+/* False: it has ended, and its pid may be another's. */
+static bool read_maps(struct processes *p, struct running *r, struct code_list *ret_list)
+{
+    if (!code_read((pid_t)r->pid, p->images, ret_list))
+        return false;
+
+    uint64_t started = proc_file_started((pid_t)r->pid);
+
+    if (r->started == 0)
+        r->started = started;
+    if (started != 0 && started == r->started)
+        return true;
+    code_list_release(ret_list);
+    return false;
+}
+
 /* Keeps what was known when there is nothing to be read. True: something is new. */
 static bool read_code(struct processes *p, struct running *r, uint64_t now_ns)
 {
@@ -234,7 +252,7 @@ static bool read_code(struct processes *p, struct running *r, uint64_t now_ns)
 
     /* Told first, for what is mapped from here on may be read or not, but is told again. */
     unwind_tables_publish(p->tables, (pid_t)r->pid, &r->image, place_of(r), true);
-    if (!code_read((pid_t)r->pid, p->images, &list)) {
+    if (!read_maps(p, r, &list)) {
         unwind_tables_withdraw(p->tables, (pid_t)r->pid);
         end(p, r, now_ns);
         return false;
@@ -242,8 +260,11 @@ static bool read_code(struct processes *p, struct running *r, uint64_t now_ns)
     p->counts.maps_cut += list.is_cut;
     if (r->is_copy)
         give_number(p, r);
-    if (p->runtimes)
-        runtimes_look(p->runtimes, (pid_t)r->pid, r->number, &r->image, list.items, list.n);
+    if (p->runtimes) {
+        struct runtimes_target target = { (pid_t)r->pid, r->started, r->number, r->image };
+
+        runtimes_look(p->runtimes, &target, list.items, list.n);
+    }
     set_layout(p, r, layouts_use(p->layouts, list.items, list.n), now_ns);
     code_list_release(&list);
     if (r->layout != before && place_of(r))
@@ -318,12 +339,14 @@ static bool read_if_due(struct processes *p, struct running *r, uint64_t now_ns)
     return true;
 }
 
-/* A child that was gone before, or that there is no budget to look at. */
+/* A child that was gone before, or that there is no budget to look at; not where its parent runs
+ * another image since, or is another that adopted it. */
 static void inherit(struct processes *p, struct running *r, const struct record *record)
 {
     const struct running *parent = get(p, (pid_t)record->ppid);
 
-    if (!parent || parent == r || !parent->layout)
+    if (!parent || parent == r || !parent->layout ||
+        (parent->image.started != 0 && parent->image.execs != record->image.execs))
         return;
     set_layout(p, r, layouts_share(parent->layout), record->time_ns);
     r->number = parent->number;
@@ -380,6 +403,7 @@ struct running *processes_sampled(struct processes *p, const struct record *reco
     if (!r->layout && record->flags & RECORD_FORKED)
         inherit(p, r, record);
     r->process = shown_as(p->shown, r->process, record, r->was_exec);
+    r->process->started = r->started;
     r->was_exec = false;
     p->counts.sampled += !r->is_counted;
     p->counts.merged += !r->is_counted && r->process->pid == 0;

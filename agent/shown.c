@@ -2,6 +2,7 @@
 #include "agent/shown.h"
 
 #include "agent/proc_file.h"
+#include "lib/cleanup.h"
 #include "lib/mem.h"
 
 #include <stdio.h>
@@ -110,8 +111,12 @@ void shown_open_perf_map(struct process *p, uint64_t now_ns)
     if (p->pid == 0 || p->perf_map_fd >= 0 || now_ns < p->next_perf_map_ns)
         return;
     (void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", proc_file_nspid(p->pid));
-    p->perf_map_fd = proc_file_open_in_root(p->pid, path);
     p->next_perf_map_ns = now_ns + PERF_MAP_PAUSE_NS;
+
+    _cleanup_close_ int fd = proc_file_open_in_root(p->pid, path);
+
+    if (fd >= 0 && p->started && proc_file_started(p->pid) == p->started)
+        p->perf_map_fd = take_fd(fd);
 }
 
 void shown_open_late_perf_map(struct process *p)

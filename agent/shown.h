@@ -18,7 +18,8 @@ enum {
 
 /* Stays when the process has ended. */
 struct process {
-    pid_t pid; /* 0: several, of one name */
+    pid_t pid;        /* 0: several, of one name */
+    uint64_t started; /* as proc_file_started() has it; 0: not known */
     uint32_t index;
     char comm[RECORD_COMM_SIZE]; /* "": several, of many names */
     int perf_map_fd;             /* -1 while there is none */
@@ -39,7 +40,7 @@ struct process *shown_as(struct shown *shown, struct process *last, const struct
 struct process *shown_at(const struct shown *shown, uint32_t index);
 uint32_t shown_count(const struct shown *shown);
 
-/* A sample is in code without a file: opens the perf map, while the process leads to it. Tries
- * again once a second, for runtimes write the first line late. */
+/* A sample is in code without a file: opens the perf map, while the process leads to it and is no
+ * other of its pid. Tries again once a second, for runtimes write the first line late. */
 void shown_open_perf_map(struct process *process, uint64_t now_ns);
 void shown_open_late_perf_map(struct process *process); /* at the end, if it was ever wanted */

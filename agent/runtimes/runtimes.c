@@ -19,6 +19,8 @@ enum { VERSIONS_MAX = 8, VERSION_SIZE = 64, SPACE_SIZE_MAX = 256 };
 
 /* Of a language that begins to run: ten seconds. */
 #define RETRY_NS UINT64_C(20000000)
+/* A pid is not given to another process so soon after it was seen to be this one's. */
+#define SURE_NS UINT64_C(20000000)
 enum { TRIES_MAX = 500 };
 
 const char runtime_not_yet[] = "not seen to run";
@@ -37,7 +39,9 @@ struct process_key {
 struct process {
     struct process_key key;
     pid_t pid;
-    void *data; /* owned; NULL: it cannot be walked */
+    uint64_t started; /* as proc_file_started() has it */
+    uint64_t sure_ns; /* when the pid was last seen to be this process's */
+    void *data;       /* owned; NULL: it cannot be walked */
     unsigned char space[SPACE_SIZE_MAX];
     struct process_image run;
     const void *image; /* borrowed; of the language */
@@ -168,6 +172,19 @@ static void meet(struct runtimes *r, struct process *process)
     try_to_meet(r, process);
 }
 
+/* Does the pid still lead to it? */
+static bool is_there(struct process *process)
+{
+    uint64_t now_ns = reading_clock_ns(CLOCK_MONOTONIC);
+
+    if (now_ns - process->sure_ns < SURE_NS)
+        return true;
+    if (proc_file_started(process->pid) != process->started)
+        return false;
+    process->sure_ns = now_ns;
+    return true;
+}
+
 uint64_t runtimes_work(struct runtimes *r, uint64_t now_ns)
 {
     struct process *p = r->processes;
@@ -176,7 +193,7 @@ uint64_t runtimes_work(struct runtimes *r, uint64_t now_ns)
     if (r->n_starting > 0 && now_ns < r->retry_ns)
         return r->retry_ns;
     for (; p && r->n_starting > 0; p = p->hh.next) {
-        if (p->n_tries == 0)
+        if (p->n_tries == 0 || !is_there(p))
             continue;
         if (!reading_begin(&r->reading, &began_ns))
             break;
@@ -192,32 +209,36 @@ static struct process_key key_of(uint64_t number, uint32_t runtime)
     return (struct process_key){ number, runtime, 0 };
 }
 
-static void look_for(struct runtimes *r, enum runtime_id runtime, pid_t pid, uint64_t number,
-                     const struct process_image *run, const struct code *code)
+static void look_for(struct runtimes *r, enum runtime_id runtime, const struct runtimes_target *t,
+                     const struct code *code)
 {
     const void *image = runtime_images_look(r->images, code->image, runtime);
-    struct process_key key = key_of(number, runtime);
+    struct process_key key = key_of(t->number, runtime);
     struct process *process;
     uint64_t bias;
 
-    if (!image || find_process(r, &key) || HASH_COUNT(r->processes) >= RUNTIMES_PROCESSES_MAX ||
-        !runtime_images_bias(r->images, code, &bias))
+    if (!image || find_process(r, &key) || !runtime_images_bias(r->images, code, &bias))
         return;
+    if (HASH_COUNT(r->processes) >= RUNTIMES_PROCESSES_MAX) {
+        r->reading.n_put_off++;
+        return;
+    }
     process = mem_zalloc(sizeof(*process));
     process->key = key;
-    process->pid = pid;
-    process->run = *run;
+    process->pid = t->pid;
+    process->started = t->started;
+    process->run = t->run;
     process->image = image;
     process->bias = bias;
     meet(r, process);
 }
 
-void runtimes_look(struct runtimes *r, pid_t pid, uint64_t number, const struct process_image *run,
+void runtimes_look(struct runtimes *r, const struct runtimes_target *target,
                    const struct code *code, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         for (int j = 0; code[i].image != IMAGE_NONE && j < RUNTIME_COUNT; j++)
-            look_for(r, j, pid, number, run, &code[i]);
+            look_for(r, j, target, &code[i]);
     }
 }
 
@@ -254,10 +275,11 @@ bool runtimes_is_loop(const struct runtimes *r, uint32_t image, uint64_t off)
 static struct runtime_place place_of(const struct runtimes *r, uint64_t number, uint32_t runtime)
 {
     struct process_key key = key_of(number, runtime);
-    const struct process *process = find_process(r, &key);
+    struct process *process = find_process(r, &key);
 
-    return process && process->n_tries == 0 ? (struct runtime_place){ process->pid, process->data }
-                                            : (struct runtime_place){ 0 };
+    return process && process->n_tries == 0 && is_there(process)
+               ? (struct runtime_place){ process->pid, process->data }
+               : (struct runtime_place){ 0 };
 }
 
 void runtimes_begin_stack(struct runtimes *r)

@@ -34,10 +34,16 @@ void runtimes_free(struct runtimes *runtimes);        /* NULL is fine */
 /* The maps of the BPF programs that say where a language runs, as descriptors; borrowed. Once. */
 void runtimes_attach(struct runtimes *runtimes, const int spaces[RUNTIME_COUNT]);
 
-/* A process and what is mapped in it, seen for the first time or again. @number: of the image that
- * it runs, as running_image() has it; @run: as the kernel knows it. */
-void runtimes_look(struct runtimes *runtimes, pid_t pid, uint64_t number,
-                   const struct process_image *run, const struct code *code, size_t n);
+struct runtimes_target {
+    pid_t pid;
+    uint64_t started;         /* as proc_file_started() has it */
+    uint64_t number;          /* of the image that it runs, as running_image() has it */
+    struct process_image run; /* the same, as the kernel knows it */
+};
+
+/* A process and what is mapped in it, seen for the first time or again. */
+void runtimes_look(struct runtimes *runtimes, const struct runtimes_target *target,
+                   const struct code *code, size_t n);
 
 /* Looks again where a language begins to run. Returns when to call it again; UINT64_MAX: there is
  * none. @now_ns: of CLOCK_MONOTONIC. */
