@@ -10,6 +10,7 @@
 #include "agent/symbols/names.h"
 #include "lib/mem.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ enum {
     CALLS_MAX = 4 * RECORD_RUNTIME_MAX, /* functions that the frames of languages run */
     FRAMES_MAX = RECORD_USER_MAX + CALLS_MAX + RECORD_KERNEL_MAX,
 };
+static_assert((int)FRAMES_MAX <= (int)STACKS_DEPTH_MAX, "every stack has room");
 
 struct profile {
     struct images *images;
@@ -142,6 +144,7 @@ struct calls {
     uint32_t numbers[CALLS_MAX]; /* of their places */
     bool ends_group[CALLS_MAX], is_shown[CALLS_MAX];
     size_t n;
+    bool is_cut; /* there are more */
 };
 
 /* False: there is no room for another place. */
@@ -165,10 +168,11 @@ static bool add_frame(struct profile *p, const struct running *running,
     struct runtimes_call found[RUNTIME_CALLS_MAX];
     size_t n = 0, room = CALLS_MAX - calls->n;
 
+    if (room > 0 && runtime_frame_object(frame) != 0)
+        n = runtimes_place(p->runtimes, running_image(running), frame, pc, found);
+    calls->is_cut |= room == 0 || n > room;
     if (room == 0)
         return true;
-    if (runtime_frame_object(frame) != 0)
-        n = runtimes_place(p->runtimes, running_image(running), frame, pc, found);
     for (size_t i = n > room ? n - room : 0; i < n; i++) {
         if (!add_call(p, &found[i], calls))
             return false;
@@ -194,6 +198,9 @@ static bool merge(struct profile *p, const struct running *running, const uint64
         if (!add_frame(p, running, &frames[i], natives, &calls))
             return false;
     }
+
+    if (calls.is_cut && (ret->root.cut & ~GRAPH_BY_POINTERS) == RECORD_STOP_END)
+        ret->root.cut |= RECORD_STOP_FULL;
 
     bool is_exact = mark_loops(frames, n, natives);
     struct interleave_input in = { .n_native = natives->n,

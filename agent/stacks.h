@@ -18,7 +18,7 @@ enum {
     STACKS_ROOTS_MAX = 1 << 16,
     STACKS_SPARE = 8192, /* of both, for stacks that have neither a thread nor frames */
     STACKS_PLACES_MAX = 1 << 18,
-    STACKS_DEPTH_MAX = 4096,
+    STACKS_DEPTH_MAX = 8192,
     STACKS_THREADS_MAX = 4096, /* names of threads */
 };
 

@@ -266,9 +266,15 @@ static void follows_exec_and_fork(void **state)
     r.pid = INT32_MAX;
     r.flags = RECORD_FORKED;
     r.image.started = 2;
+    r.image.execs = 1;
     set_name(&r, "child");
     profile_add(p, &r, &pc);
+    r.pid = INT32_MAX - 2;
+    r.image.execs = 0; /* its parent is another one, or runs something else since */
+    set_name(&r, "adopted");
+    profile_add(p, &r, &pc);
     r.pid = INT32_MAX - 1;
+    r.image.execs = 1;
     r.flags = 0;
     set_name(&r, "other");
     profile_add(p, &r, &pc);
@@ -277,9 +283,10 @@ static void follows_exec_and_fork(void **state)
     assert_non_null(strstr(folded, "workload ("));
     assert_non_null(strstr(folded, "after ("));
     assert_non_null(strstr(folded, "child (2147483647);leaf_function 1\n"));
+    assert_non_null(strstr(folded, "adopted (2147483645);[unknown+0x"));
     assert_non_null(strstr(folded, "other (2147483646);[unknown+0x"));
-    assert_int_equal(result.samples, 4);
-    assert_int_equal(result.processes, 3);
+    assert_int_equal(result.samples, 5);
+    assert_int_equal(result.processes, 4);
 }
 
 static void names_of_processes_follow_them(void **state)
