@@ -6,6 +6,7 @@
 #include "agent/proc_file.h"
 #include "agent/profile.h"
 #include "agent/run.h"
+#include "agent/watchdog.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/cli.h"
@@ -304,6 +305,7 @@ static int profile_target(const struct arguments *a, struct output *output,
     *ret_reason = RESULT_INTERNAL;
     if (!a->stream && output_open(a->output, output, e) < 0)
         return e->code;
+    watchdog_start(a->run.duration_s, a->stream, EXIT_FAILED);
     describe(a, &texts);
     if (run(&a->run, profile, &outcome, ret_reason, e) < 0)
         return e->code;
@@ -316,6 +318,7 @@ static int profile_target(const struct arguments *a, struct output *output,
     result.duration_ms = outcome.duration_ms;
     count_dropped(&outcome.not_recorded, &result);
     flame = profile_finish(profile, &result);
+    watchdog_stop();
     if (write_out(a, output, flame, &texts, &result, ret_reason, e) < 0)
         return e->code;
     tell_times(a, &outcome, profile);

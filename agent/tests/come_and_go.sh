@@ -28,6 +28,7 @@ stop_all() {
 }
 clean_up() {
     stop_all
+    [ -z "${silent-}" ] || kill -KILL "$silent" "$profiling_silent" 2>/dev/null
     rm -rf "$work"
 }
 trap clean_up EXIT
@@ -95,6 +96,14 @@ at_most() { # NAME FIELD NUMBER : of the log's last line
 
 chain='main;work;chain_outer;chain_inner;leaf;'
 
+# Memory that does not answer: the agent ends all the same, half a minute late, so it is looked at in the end.
+"${CC:-gcc}" "${flags[@]}" -o silent "$here/silent.c" || exit 1
+./silent &
+silent=$!
+sleep 0.2
+"$agent" --pid "$silent" --duration 1s --stream >silent.stream 2>silent.said &
+profiling_silent=$!
+
 start ./come_and_go exec ./job
 profile 3
 mostly "children by fork and exec" "^job [^;]*;.*$chain" '^job [^;]*;.*;leaf;'
@@ -118,8 +127,8 @@ fi
 rm -f said
 start ./come_and_go become ./job
 tell_during 2
-mostly "another program in the same process: before" "^come_and_go \($pid\);.*$chain" '^come_and_go .*;leaf;'
-mostly "and after" "^job \($pid\);.*$chain" '^job .*;leaf;'
+mostly "another program in the same process: before" "^come_and_go [(]$pid[)];.*$chain" '^come_and_go .*;leaf;'
+mostly "and after" "^job [(]$pid[)];.*$chain" '^job .*;leaf;'
 says "it is one process" 'samples of 1 process in' said
 stop_all
 
@@ -186,6 +195,15 @@ profile 2
 mostly "beside a storm of others' processes" "$chain" ';leaf;'
 at_most "which cost no CPU time (ms)" cpu_ms 400
 stop_all
+
+if kill -0 "$silent" 2>/dev/null; then
+    wait "$profiling_silent"
+    kill -KILL "$silent"
+    says "memory that does not answer: a failure that says so" '"AgentFailed".*does not answer' silent.stream
+else
+    kill -KILL "$profiling_silent" 2>/dev/null
+    echo "skipped memory that does not answer: no userfaultfd here"
+fi
 
 [ $failures -eq 0 ] || exit 1
 echo "all held"
