@@ -19,7 +19,7 @@ enum {
     V8_NAME_MAX = 256,           /* characters; more is cut */
     V8_FILE_MAX = 1024,          /* characters */
     V8_POSITIONS_MAX = 64 << 10, /* bytes of a function's table of positions */
-    V8_SOURCE_MAX = 4 << 20,     /* characters of a script in which lines are counted */
+    V8_SOURCE_MAX = 16 << 20,    /* characters of a script in which lines are counted */
 };
 
 struct v8_function {
