@@ -46,6 +46,15 @@ static void add(struct code_list *list, const struct code *code)
     list->items[list->n++] = *code;
 }
 
+/* Room behind code that was made at run time will hold more of it. */
+static bool is_room(const struct code_list *list, const struct proc_map *map)
+{
+    const struct code *last = list->n > 0 ? &list->items[list->n - 1] : NULL;
+
+    return map->reserved && map->inode == 0 && last && last->image == IMAGE_NONE &&
+           last->end == map->start;
+}
+
 bool code_read(pid_t pid, struct images *images, struct code_list *ret_list)
 {
     _cleanup_free_ char *line = mem_alloc(LINE_MAX_BYTES);
@@ -59,7 +68,7 @@ bool code_read(pid_t pid, struct images *images, struct code_list *ret_list)
     if (!maps)
         return false;
     for (; n_lines < CODE_LINES_MAX && !list.is_cut && read_line(maps, line, &len); n_lines++) {
-        if (!proc_maps_parse_line(line, len, &map) || !map.executable)
+        if (!proc_maps_parse_line(line, len, &map) || (!map.executable && !is_room(&list, &map)))
             continue;
 
         struct code code = { .start = map.start, .end = map.end, .image = IMAGE_NONE };

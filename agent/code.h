@@ -16,7 +16,7 @@
 
 enum { CODE_MAX = 16384, CODE_LINES_MAX = 1 << 17 };
 
-/* A run of executable memory. */
+/* A run of executable memory, with what is reserved behind code that was made at run time. */
 struct code {
     uint64_t start, end, off;
     uint32_t image; /* IMAGE_NONE: no file */

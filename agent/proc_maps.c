@@ -19,6 +19,7 @@ bool proc_maps_parse_line(const char *line, size_t len, struct proc_map *ret_map
     if (rest.len < 5 || rest.at[4] != ' ')
         return false;
     map.executable = rest.at[2] == 'x';
+    map.reserved = memcmp(rest.at, "---", 3) == 0;
     scan_skip(&rest, 5);
     if (!scan_take_hex(&rest, &map.off) || !scan_take_char(&rest, ' ') ||
         !scan_take_hex(&rest, &major) || !scan_take_char(&rest, ':') ||

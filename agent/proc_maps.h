@@ -19,6 +19,7 @@ struct proc_map {
     bool executable;
     const char *path; /* borrows from the line; not NUL-terminated */
     size_t path_len;
+    bool reserved; /* room for what is put there later: nobody may read, write or run it */
 };
 
 /* @line without its newline. False: not a line of maps. */

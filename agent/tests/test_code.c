@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 
 #include <cmocka.h>
 
-enum { PAGE = 4096, LINE = 8191, BEFORE_PATH = 73, NAME_PART = 240, FORGED = 0x10000 };
+enum { PAGE = 4096, PAGES = 5, LINE = 8191, BEFORE_PATH = 73, NAME_PART = 240, FORGED = 0x10000 };
 
 static const char forged[] = "10000-20000 r-xp 00000000 08:01 2 ";
 
@@ -75,9 +76,43 @@ static void a_long_path_is_no_line_of_its_own(void **state)
     (void)munmap(code, PAGE);
 }
 
+/* Pages that are reserved, of which the second is code and the fourth data. */
+static char *map_pages(void)
+{
+    char *pages = mmap(NULL, PAGES * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    assert_ptr_not_equal(pages, MAP_FAILED);
+    assert_int_equal(mprotect(pages + PAGE, PAGE, PROT_READ | PROT_EXEC), 0);
+    assert_int_equal(mprotect(pages + 3 * PAGE, PAGE, PROT_READ | PROT_WRITE), 0);
+    return pages;
+}
+
+static void what_is_reserved_behind_made_code_is_code(void **state)
+{
+    static const bool is_code[PAGES] = { [1] = true, [2] = true };
+    struct images *images = images_new();
+    char *pages = map_pages();
+    struct code_list list;
+
+    (void)state;
+    assert_true(code_read(getpid(), images, &list));
+    for (size_t i = 0; i < PAGES; i++) {
+        const struct code *code = code_find(list.items, list.n, (uintptr_t)pages + i * PAGE);
+
+        assert_int_equal(code != NULL, is_code[i]);
+        assert_true(!code || code->image == IMAGE_NONE);
+    }
+    code_list_release(&list);
+    images_free(images);
+    (void)munmap(pages, PAGES * PAGE);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(a_long_path_is_no_line_of_its_own) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_long_path_is_no_line_of_its_own),
+        cmocka_unit_test(what_is_reserved_behind_made_code_is_code),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

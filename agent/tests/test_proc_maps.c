@@ -53,6 +53,12 @@ static const struct {
       { 0x7fff0000, 0x7fff1000, 0, 0, 0, 0, true, NULL, 0 },
       "",
       "anon" },
+    { "reserved",
+      "7fff0000-7fff1000 ---p 00000000 00:00 0 ",
+      true,
+      { 0x7fff0000, 0x7fff1000, 0, 0, 0, 0, false, NULL, 0, true },
+      "",
+      "anon" },
     { "vdso",
       "7ffd1000-7ffd3000 r-xp 00000000 00:00 0                          [vdso]",
       true,
@@ -89,11 +95,12 @@ static void check_map(size_t i, const struct proc_map *map)
 
     if (map->start != want->start || map->end != want->end || map->off != want->off ||
         map->inode != want->inode || map->dev_major != want->dev_major ||
-        map->dev_minor != want->dev_minor || map->executable != want->executable)
-        fail_msg("%s: %llx-%llx off %llx inode %llu dev %x:%x x %d", cases[i].name,
+        map->dev_minor != want->dev_minor || map->executable != want->executable ||
+        map->reserved != want->reserved)
+        fail_msg("%s: %llx-%llx off %llx inode %llu dev %x:%x x %d reserved %d", cases[i].name,
                  (unsigned long long)map->start, (unsigned long long)map->end,
                  (unsigned long long)map->off, (unsigned long long)map->inode, map->dev_major,
-                 map->dev_minor, map->executable);
+                 map->dev_minor, map->executable, map->reserved);
     proc_maps_display_name(map, display, sizeof(display));
     if (!proc_maps_path(map, path, sizeof(path)) || strcmp(path, cases[i].path) != 0 ||
         strcmp(display, cases[i].display) != 0)
