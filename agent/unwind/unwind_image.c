@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/unwind/unwind_image.h"
 
+#include "agent/unwind/coroutine_rows.h"
 #include "agent/unwind/go_rows.h"
 #include "lib/cleanup.h"
 #include "lib/mem.h"
@@ -288,6 +289,7 @@ int unwind_image_read(int fd, struct unwind_rules *rules, struct unwind_image *r
         go_rows_add(&go, image.range, UNWIND_ROWS_PER_IMAGE_MAX, rules, &image.table);
     go_table_release(&go);
     end_at_entry(header.e_entry, rules, &image);
+    coroutine_rows_end(elf, image.range, UNWIND_ROWS_PER_IMAGE_MAX, rules, &image.table);
     if (image.range.arch == UNWIND_ARM64)
         add_plt(elf, fd, rules, &image);
     *ret_image = image;
