@@ -82,7 +82,8 @@ __attribute__((noinline)) int python_search_one(void)
 /*
  * Which native frame holds an address of the C stack, a step nearer. Frames lie one above the other
  * and so do the addresses that are asked for, one after the other; where that is not so (an
- * alternate signal stack), the answer is another frame, and the order of frames a little off.
+ * alternate signal stack), the answer is another frame, and the order of frames a little off. Behind
+ * the last frame of a stack that is cut, it is not known.
  */
 static __always_inline void python_find_native(struct python_state *p, struct scratch *s)
 {
@@ -98,6 +99,8 @@ static __always_inline void python_find_native(struct python_state *p, struct sc
         return;
     }
     p->walk.on_stack = 0;
+    if (native == s->walk.n && s->walk.stop != RECORD_STOP_END)
+        return;
     if (at < sizeof(s->pcs) / sizeof(s->pcs[0]))
         s->pcs[at] |= native << RUNTIME_AT_NATIVE_SHIFT;
 }
