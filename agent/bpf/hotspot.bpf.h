@@ -94,6 +94,8 @@ __attribute__((noinline)) int hotspot_one(void)
             h->words[2 * n + 1] =
                 (__u64)frame.check << 32 | frame.at | native << RUNTIME_AT_NATIVE_SHIFT;
             h->n = n + 1;
+        } else if (frame.object) {
+            s->record.flags |= RECORD_RUNTIME_FULL;
         }
     }
     s->walk.is_in_made = h->look.scan != 0;

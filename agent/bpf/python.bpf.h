@@ -82,8 +82,8 @@ __attribute__((noinline)) int python_search_one(void)
 /*
  * Which native frame holds an address of the C stack, a step nearer. Frames lie one above the other
  * and so do the addresses that are asked for, one after the other; where that is not so (an
- * alternate signal stack), the answer is another frame, and the order of frames a little off. Behind
- * the last frame of a stack that is cut, it is not known.
+ * alternate signal stack), the answer is another frame, and the order of frames a little off.
+ * Behind the last frame of a stack that is cut, it is not known.
  */
 static __always_inline void python_find_native(struct python_state *p, struct scratch *s)
 {
@@ -170,7 +170,7 @@ static __always_inline void python_find_thread(struct python_walk *w, const stru
     s->is_single = python_read_u64(found.interp + l->interp_next, &next) && next == 0;
     if (w->space.current)
         (void)python_read_u64(w->space.current, &s->current);
-    for (int i = 0; i < PYTHON_SEARCH_MAX / LOOP_TURNS; i++) {
+    for (int i = 0; i < LOOPS_FOR(PYTHON_SEARCH_MAX); i++) {
         if (python_search_some() != 0)
             break;
     }
@@ -196,7 +196,7 @@ static __always_inline void python_walk(struct scratch *s)
     if (!p->walk.search.found)
         return;
     python_begin(&p->walk, p->walk.search.found);
-    for (int i = 0; i < (RECORD_RUNTIME_MAX + RECORD_USER_MAX) / LOOP_TURNS; i++) {
+    for (int i = 0; i < LOOPS_FOR(RECORD_RUNTIME_MAX + RECORD_USER_MAX); i++) {
         if (python_some() != 0)
             break;
     }

@@ -196,7 +196,8 @@ __attribute__((noinline)) int unwind_one(void)
 
 /* Many turns of a loop around a global function; 0: go on. The verifier takes a loop turn by turn,
  * but this function, too, only once: a loop of such calls is as long as both together. */
-#define LOOP_TURNS 32
+#define LOOP_TURNS         32
+#define LOOPS_FOR(n_turns) (((n_turns) + LOOP_TURNS - 1) / LOOP_TURNS)
 #define DEFINE_LOOP(name, step)                                                                    \
     __attribute__((noinline)) int name(void)                                                       \
     {                                                                                              \
@@ -220,7 +221,7 @@ static __always_inline __u32 unwind(struct bpf_perf_event_data *ctx, struct scra
         return unwind_by_pointers(ctx, r, s->pcs + (r->n_kernel & 127));
     s->walk.space = *space;
     s->walk.scan.is_on = s->walk.is_in_made = 0;
-    for (int i = 0; i < UNWIND_STEPS_MAX / LOOP_TURNS; i++) {
+    for (int i = 0; i < LOOPS_FOR(UNWIND_STEPS_MAX); i++) {
         if (unwind_some() != 0)
             break;
     }

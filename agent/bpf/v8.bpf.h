@@ -100,7 +100,7 @@ __attribute__((noinline)) int v8_one(void)
     struct runtime_frame frame = { 0 };
     struct v8_registers regs = { 0 };
 
-    if (!v || !s || !f || s->record.n_runtime >= RECORD_RUNTIME_MAX)
+    if (!v || !s || !f)
         return 1;
 
     __u64 native = v->native;
@@ -113,6 +113,10 @@ __attribute__((noinline)) int v8_one(void)
         regs = v8_registers_of(s);
     if (!f->fps[native] || !v8_step(&v->layout, f->fps[native], &regs, &v->seen, &frame))
         return 0;
+    if (s->record.n_runtime >= RECORD_RUNTIME_MAX) {
+        s->record.flags |= RECORD_RUNTIME_FULL;
+        return 1;
+    }
 
     __u64 at = (__u64)s->record.n_kernel + s->record.n_user + 2 * (__u64)s->record.n_runtime;
 
@@ -141,7 +145,7 @@ static __always_inline void v8_walk(struct scratch *s)
     v->layout = space->layout;
     v->seen = (struct v8_seen){ 0 };
     v->native = 0;
-    for (int i = 0; i < RECORD_USER_MAX / LOOP_TURNS; i++) {
+    for (int i = 0; i < LOOPS_FOR(RECORD_USER_MAX); i++) {
         if (v8_some() != 0)
             break;
     }
