@@ -1,173 +1,152 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/symbols/elf_image.h"
 
+#include "agent/symbols/elf_headers.h"
 #include "lib/cleanup.h"
 #include "lib/mem.h"
 
-#include <errno.h>
-#include <gelf.h>
 #include <string.h>
-#include <unistd.h>
 
-static void elf_close(Elf *elf)
+enum { NOTES_MAX = 32, NOTE_BYTES_MAX = 64 * 1024, LINK_BYTES_MAX = 4096 };
+
+static void add_segments(const struct elf_headers *h, struct elf_image *image)
 {
-    (void)elf_end(elf);
-}
-DEFINE_CLEANUP(Elf *, elf_close)
-#define _cleanup_elf_ __attribute__((cleanup(elf_closep)))
+    for (size_t i = 0; i < h->n_segments && image->n_segments < ELF_IMAGE_SEGMENTS_MAX; i++) {
+        const Elf64_Phdr *p = &h->segments[i];
 
-enum { NOTES_MAX = 64 * 1024, LINK_MAX_BYTES = 4096 };
-
-static void read_segments(Elf *elf, struct elf_image *image)
-{
-    size_t n = 0;
-    GElf_Phdr ph;
-
-    if (elf_getphdrnum(elf, &n) < 0 || n > UINT16_MAX)
-        return;
-    for (size_t i = 0; i < n && image->n_segments < ELF_IMAGE_SEGMENTS_MAX; i++) {
-        if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_LOAD)
-            continue;
-        image->segments[image->n_segments++] =
-            (struct elf_segment){ ph.p_offset, ph.p_vaddr, ph.p_filesz };
+        if (p->p_type == PT_LOAD)
+            image->segments[image->n_segments++] =
+                (struct elf_segment){ p->p_offset, p->p_vaddr, p->p_filesz };
     }
 }
 
-static void add_table(Elf *elf, const GElf_Shdr *symbols, struct elf_image *image)
+static void add_table(const struct elf_headers *h, const Elf64_Shdr *symbols,
+                      struct elf_image *image)
 {
-    uint64_t entry = image->is_64_bit ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
-    Elf_Scn *names = elf_getscn(elf, symbols->sh_link);
-    GElf_Shdr sh;
+    uint64_t n = symbols->sh_size / (h->is_64_bit ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym));
 
-    if (!names || !gelf_getshdr(names, &sh) || sh.sh_type != SHT_STRTAB ||
-        image->n_tables >= ELF_IMAGE_TABLES_MAX)
+    if (symbols->sh_link >= h->n_sections || image->n_tables >= ELF_IMAGE_TABLES_MAX)
         return;
 
-    uint64_t n = symbols->sh_size / entry;
+    const Elf64_Shdr *names = &h->sections[symbols->sh_link];
 
-    image->tables[image->n_tables++] = (struct elf_symbol_table){
-        .off = symbols->sh_offset,
-        .n_symbols = n < ELF_IMAGE_SYMBOLS_MAX ? n : ELF_IMAGE_SYMBOLS_MAX,
-        .names_off = sh.sh_offset,
-        .names_size = sh.sh_size,
-    };
+    if (names->sh_type == SHT_STRTAB)
+        image->tables[image->n_tables++] = (struct elf_symbol_table){
+            .off = symbols->sh_offset,
+            .n_symbols = n < ELF_IMAGE_SYMBOLS_MAX ? n : ELF_IMAGE_SYMBOLS_MAX,
+            .names_off = names->sh_offset,
+            .names_size = names->sh_size,
+        };
 }
 
-/* A section of the file as bytes, at most @max of them; NULL when it is not there or longer. */
-static unsigned char *read_section(int fd, const GElf_Shdr *sh, size_t max)
+/* All of a section; NULL when it is not there, or longer than @max. */
+static unsigned char *read_section(int fd, const Elf64_Shdr *s, size_t max)
 {
-    if (sh->sh_type == SHT_NOBITS || sh->sh_size == 0 || sh->sh_size > max)
+    if (!s || s->sh_type == SHT_NOBITS || s->sh_size == 0 || s->sh_size > max)
         return NULL;
 
-    unsigned char *bytes = mem_alloc(sh->sh_size);
+    _cleanup_free_ unsigned char *bytes = mem_alloc(s->sh_size);
+    bool is_whole = elf_headers_read_at(fd, bytes, s->sh_offset, s->sh_size) == s->sh_size;
 
-    if (pread(fd, bytes, sh->sh_size, (off_t)sh->sh_offset) != (ssize_t)sh->sh_size) {
-        free(bytes);
-        return NULL;
+    return is_whole ? take_ptr(bytes) : NULL;
+}
+
+static void read_build_id(int fd, const Elf64_Shdr *note, struct elf_image *image)
+{
+    _cleanup_free_ unsigned char *bytes = read_section(fd, note, NOTE_BYTES_MAX);
+
+    if (bytes)
+        (void)debug_links_read_build_id(bytes, note->sh_size, &image->build_id);
+}
+
+static void add_code(const Elf64_Shdr *s, size_t index, struct elf_image *image)
+{
+    if (!(s->sh_flags & SHF_EXECINSTR) || image->n_code == ELF_IMAGE_CODE_MAX)
+        return;
+    image->code = mem_grow(image->code, image->n_code + 1, sizeof(*image->code));
+    image->code[image->n_code++] =
+        (struct elf_section){ s->sh_addr, s->sh_addr + s->sh_size, index };
+}
+
+static void add_sections(int fd, const struct elf_headers *h, struct elf_image *image)
+{
+    size_t n_notes = 0;
+
+    for (size_t i = 1; i < h->n_sections; i++) {
+        const Elf64_Shdr *s = &h->sections[i];
+
+        add_code(s, i, image);
+        if (s->sh_type == SHT_SYMTAB || s->sh_type == SHT_DYNSYM)
+            add_table(h, s, image);
+        if (s->sh_type == SHT_SYMTAB)
+            image->has_symtab = true;
+        if (s->sh_type == SHT_NOTE && image->build_id.n == 0 && n_notes++ < NOTES_MAX)
+            read_build_id(fd, s, image);
     }
-    return bytes;
 }
 
-static void read_build_id(int fd, const GElf_Shdr *notes, struct elf_image *image)
-{
-    _cleanup_free_ unsigned char *bytes = read_section(fd, notes, NOTES_MAX);
-
-    if (bytes && image->build_id.n == 0)
-        (void)debug_links_read_build_id(bytes, notes->sh_size, &image->build_id);
-}
-
-static bool is_go_section(const char *name)
+static bool has_go(const struct elf_headers *h)
 {
     static const char *const names[] = { ".gopclntab", ".note.go.buildid", ".go.buildinfo",
                                          ".data.rel.ro.gopclntab" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(name, names[i]) == 0)
+        if (elf_headers_find(h, names[i]))
             return true;
     }
     return false;
 }
 
-/* What a section is by its name: where debug information is, or that Go made the file. */
-static void read_named(int fd, const char *name, const GElf_Shdr *sh, struct elf_image *image)
+/* Where debug information is. */
+static void add_links(int fd, const struct elf_headers *h, struct elf_image *image)
 {
-    _cleanup_free_ unsigned char *bytes = NULL;
+    const Elf64_Shdr *mini = elf_headers_find(h, ".gnu_debugdata");
+    const Elf64_Shdr *link = elf_headers_find(h, ".gnu_debuglink");
+    const Elf64_Shdr *alt = elf_headers_find(h, ".gnu_debugaltlink");
+    _cleanup_free_ unsigned char *link_bytes = read_section(fd, link, LINK_BYTES_MAX);
+    _cleanup_free_ unsigned char *alt_bytes = read_section(fd, alt, LINK_BYTES_MAX);
 
-    if (is_go_section(name)) {
-        image->has_go = true;
-    } else if (strcmp(name, ".debug_info") == 0 || strcmp(name, ".zdebug_info") == 0) {
-        image->has_debug_info = sh->sh_type != SHT_NOBITS && sh->sh_size > 0;
-    } else if (strcmp(name, ".gnu_debugdata") == 0 && sh->sh_type != SHT_NOBITS) {
-        image->mini_debug_off = sh->sh_offset;
-        image->mini_debug_size = sh->sh_size;
-    } else if (strcmp(name, ".gnu_debuglink") == 0) {
-        bytes = read_section(fd, sh, LINK_MAX_BYTES);
-        if (bytes)
-            (void)debug_links_read_link(bytes, sh->sh_size, &image->debug_link);
-    } else if (strcmp(name, ".gnu_debugaltlink") == 0) {
-        bytes = read_section(fd, sh, LINK_MAX_BYTES);
-        if (bytes)
-            (void)debug_links_read_alt(bytes, sh->sh_size, &image->alt_link);
+    image->has_debug_info =
+        elf_headers_find(h, ".debug_info") || elf_headers_find(h, ".zdebug_info");
+    if (mini) {
+        image->mini_debug_off = mini->sh_offset;
+        image->mini_debug_size = mini->sh_size;
     }
-}
-
-static void read_sections(int fd, Elf *elf, struct elf_image *image)
-{
-    size_t n = 0, names = 0;
-    GElf_Shdr sh;
-
-    if (elf_getshdrnum(elf, &n) < 0 || n > ELF_IMAGE_SECTIONS_MAX)
-        return;
-
-    bool has_names = elf_getshdrstrndx(elf, &names) == 0;
-
-    image->sections = mem_array(n, sizeof(*image->sections));
-    image->n_sections = n;
-    for (size_t i = 1; i < n; i++) {
-        Elf_Scn *section = elf_getscn(elf, i);
-
-        if (!section || !gelf_getshdr(section, &sh))
-            continue;
-
-        const char *name = has_names ? elf_strptr(elf, names, sh.sh_name) : NULL;
-
-        image->sections[i] = (struct elf_section){ sh.sh_addr, sh.sh_addr + sh.sh_size,
-                                                   (sh.sh_flags & SHF_EXECINSTR) != 0 };
-        if (sh.sh_type == SHT_SYMTAB || sh.sh_type == SHT_DYNSYM)
-            add_table(elf, &sh, image);
-        if (sh.sh_type == SHT_SYMTAB)
-            image->has_symtab = true;
-        if (sh.sh_type == SHT_NOTE)
-            read_build_id(fd, &sh, image);
-        if (name)
-            read_named(fd, name, &sh, image);
-    }
+    if (link_bytes)
+        (void)debug_links_read_link(link_bytes, link->sh_size, &image->debug_link);
+    if (alt_bytes)
+        (void)debug_links_read_alt(alt_bytes, alt->sh_size, &image->alt_link);
 }
 
 int elf_image_read(int fd, struct elf_image *ret_image, struct err *e)
 {
-    const unsigned char native =
-        __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB;
+    _cleanup_elf_headers_ struct elf_headers h = { 0 };
     struct elf_image image = { 0 };
 
-    (void)elf_version(EV_CURRENT);
-    _cleanup_elf_ Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
-    size_t ident_size = 0;
-    const char *ident = elf ? elf_getident(elf, &ident_size) : NULL;
-
-    if (!ident || elf_kind(elf) != ELF_K_ELF || ident_size < EI_NIDENT || ident[EI_DATA] != native)
-        return err_set(e, -EINVAL, "not an ELF file of this machine's byte order");
-    image.is_64_bit = ident[EI_CLASS] == ELFCLASS64;
-    read_segments(elf, &image);
-    read_sections(fd, elf, &image);
+    if (elf_headers_read(fd, &h, e) < 0)
+        return e->code;
+    image.is_64_bit = h.is_64_bit;
+    image.has_go = has_go(&h);
+    add_segments(&h, &image);
+    add_sections(fd, &h, &image);
+    add_links(fd, &h, &image);
     *ret_image = image;
     return 0;
 }
 
 void elf_image_release(struct elf_image *image)
 {
-    free(image->sections);
+    free(image->code);
     *image = (struct elf_image){ 0 };
+}
+
+const struct elf_section *elf_image_code(const struct elf_image *image, size_t index)
+{
+    for (size_t i = 0; i < image->n_code; i++) {
+        if (image->code[i].index == index)
+            return &image->code[i];
+    }
+    return NULL;
 }
 
 bool elf_image_vaddr(const struct elf_image *image, uint64_t off, uint64_t *ret_vaddr)

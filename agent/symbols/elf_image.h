@@ -4,7 +4,7 @@
  * addresses, where its symbols are, and where its debug information is.
  *
  * Input is untrusted: it comes from inside somebody's container, and may change while it is read.
- * So nothing is mapped, headers go through libelf, and every count is bounded.
+ * Headers are read as elf_headers.h says; of what they lead to, counts and sizes are bounded here.
  *
  * "vaddr" is an address as the ELF file has it, "off" an offset into the file.
  */
@@ -19,7 +19,7 @@
 
 enum {
     ELF_IMAGE_SEGMENTS_MAX = 64,
-    ELF_IMAGE_SECTIONS_MAX = 65536,
+    ELF_IMAGE_CODE_MAX = 64,  /* sections with code */
     ELF_IMAGE_TABLES_MAX = 4, /* symbol tables */
     ELF_IMAGE_SYMBOLS_MAX = 8 * 1024 * 1024,
 };
@@ -28,10 +28,10 @@ struct elf_segment {
     uint64_t off, vaddr, file_size;
 };
 
-/* Where code of a section without symbol sizes ends. */
+/* A section with code, where a symbol without a size ends. */
 struct elf_section {
     uint64_t vaddr, end;
-    bool executable;
+    size_t index; /* as symbols have it */
 };
 
 struct elf_symbol_table {
@@ -42,8 +42,8 @@ struct elf_symbol_table {
 struct elf_image {
     struct elf_segment segments[ELF_IMAGE_SEGMENTS_MAX];
     size_t n_segments;
-    struct elf_section *sections; /* owned; by section index */
-    size_t n_sections;
+    struct elf_section *code; /* owned */
+    size_t n_code;
     struct elf_symbol_table tables[ELF_IMAGE_TABLES_MAX];
     size_t n_tables;
     bool is_64_bit;
@@ -58,6 +58,9 @@ struct elf_image {
  * this machine's byte order. */
 int elf_image_read(int fd, struct elf_image *ret_image, struct err *e) WARN_UNUSED;
 void elf_image_release(struct elf_image *image); /* safe on a zeroed image */
+
+/* The section of that index, if there is code in it; NULL: not. */
+const struct elf_section *elf_image_code(const struct elf_image *image, size_t index);
 
 /* False: no segment holds that part of the file. */
 bool elf_image_vaddr(const struct elf_image *image, uint64_t off, uint64_t *ret_vaddr);

@@ -83,7 +83,6 @@ static bool is_better(struct pass *pass, const struct candidate *a, const struct
 static int symbol_rank(const struct elf_image *elf, const Elf64_Sym *s)
 {
     unsigned type = ELF64_ST_TYPE(s->st_info), bind = ELF64_ST_BIND(s->st_info);
-    bool in_code = s->st_shndx < elf->n_sections && elf->sections[s->st_shndx].executable;
     int rank = bind == STB_LOCAL    ? 0
                : bind == STB_GLOBAL ? RANK_EXPORTED | RANK_GLOBAL
                                     : RANK_EXPORTED;
@@ -92,7 +91,9 @@ static int symbol_rank(const struct elf_image *elf, const Elf64_Sym *s)
         return 0;
     if (type == STT_FUNC || type == STT_GNU_IFUNC)
         return rank | RANK_LABEL | RANK_FUNCTION;
-    return type == STT_NOTYPE && bind != STB_LOCAL && in_code ? rank | RANK_LABEL : 0;
+    return type == STT_NOTYPE && bind != STB_LOCAL && elf_image_code(elf, s->st_shndx)
+               ? rank | RANK_LABEL
+               : 0;
 }
 
 static void consider(struct pass *pass, const struct elf_file *file,
@@ -119,7 +120,9 @@ static void consider(struct pass *pass, const struct elf_file *file,
     if (c.start + 1 > pass->found[i].nearest)
         pass->found[i].nearest = c.start + 1;
     if (s->st_size == 0) {
-        c.end = s->st_shndx < file->elf->n_sections ? file->elf->sections[s->st_shndx].end : 0;
+        const struct elf_section *code = elf_image_code(file->elf, s->st_shndx);
+
+        c.end = code ? code->end : 0;
         if (is_better(pass, &c, &pass->found[i].bare))
             pass->found[i].bare = c;
         return;

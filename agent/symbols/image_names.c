@@ -83,7 +83,7 @@ bool image_names_find(const struct image *image, const struct debug_file *debug,
 
     if (image->fd < 0)
         return true;
-    if ((image->elf.has_go || image->elf.n_sections == 0) &&
+    if ((image->elf.has_go || image->elf.n_code == 0) &&
         go_names_find(image->fd, queries, n_queries))
         kind = FLAME_NATIVE; /* what is left is C */
     return find_symbols(image, debug, kind, queries, n_queries);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/unwind/coroutine_rows.h"
 
+#include "lib/cleanup.h"
 #include "lib/mem.h"
 
-#include <gelf.h>
 #include <string.h>
 
 /* Libraries of coroutines are small: others are not searched. */
-enum { SECTIONS_MAX = 256, SYMBOLS_MAX = 4096, NAMES_MAX = 1 << 20 };
+enum { SYMBOLS_MAX = 4096, NAMES_MAX = 1 << 20 };
 
 /* greenlet 2 and 3, src/greenlet/TUserGreenlet.cpp. */
 static const char start[] = "_ZN8greenlet12UserGreenlet13g_initialstubEPv";
@@ -44,50 +44,50 @@ static void overrule(struct eh_table *t, uint32_t addr, uint32_t end, uint32_t r
     t->n_rows = first + n_new + n_rest;
 }
 
-/* Its symbols; NULL: none, or too many. */
-static Elf_Scn *find_symbols(Elf *elf, GElf_Shdr *ret_header)
+static const Elf64_Shdr *find_type(const struct elf_headers *h, uint32_t type)
 {
-    GElf_Shdr names;
-
-    for (size_t i = 1; i < SECTIONS_MAX; i++) {
-        Elf_Scn *section = elf_getscn(elf, i);
-
-        if (!section || !gelf_getshdr(section, ret_header))
-            return NULL;
-        if (ret_header->sh_type == SHT_DYNSYM)
-            return ret_header->sh_size <= SYMBOLS_MAX * sizeof(Elf64_Sym) &&
-                           gelf_getshdr(elf_getscn(elf, ret_header->sh_link), &names) &&
-                           names.sh_size <= NAMES_MAX
-                       ? section
-                       : NULL;
+    for (size_t i = 0; i < h->n_sections; i++) {
+        if (h->sections[i].sh_type == type)
+            return &h->sections[i];
     }
     return NULL;
 }
 
-static bool find_start(Elf *elf, GElf_Sym *ret_symbol)
+static bool find_start(int fd, const struct elf_headers *h, Elf64_Sym *ret_symbol)
 {
-    GElf_Shdr header;
-    Elf_Scn *section = find_symbols(elf, &header);
-    Elf_Data *data = section ? elf_getdata(section, NULL) : NULL;
+    const Elf64_Shdr *dynsym = h->is_64_bit ? find_type(h, SHT_DYNSYM) : NULL;
+    const Elf64_Shdr *strings =
+        dynsym && dynsym->sh_link < h->n_sections ? &h->sections[dynsym->sh_link] : NULL;
 
-    for (int i = 0; data && i < SYMBOLS_MAX && gelf_getsym(data, i, ret_symbol); i++) {
-        const char *name = elf_strptr(elf, header.sh_link, ret_symbol->st_name);
+    if (!strings || dynsym->sh_size > SYMBOLS_MAX * sizeof(Elf64_Sym) ||
+        strings->sh_size > NAMES_MAX)
+        return false;
 
-        if (name && ret_symbol->st_size > 0 && strcmp(name, start) == 0)
+    _cleanup_free_ Elf64_Sym *symbols = mem_alloc((size_t)dynsym->sh_size);
+    _cleanup_free_ char *names = mem_zalloc((size_t)strings->sh_size + sizeof(start));
+    size_t n = elf_headers_read_at(fd, symbols, dynsym->sh_offset, (size_t)dynsym->sh_size) /
+               sizeof(*symbols);
+    size_t size = elf_headers_read_at(fd, names, strings->sh_offset, (size_t)strings->sh_size);
+
+    for (size_t i = 0; i < n; i++) {
+        if (symbols[i].st_name < size && symbols[i].st_size > 0 &&
+            strcmp(names + symbols[i].st_name, start) == 0) {
+            *ret_symbol = symbols[i];
             return true;
+        }
     }
     return false;
 }
 
-void coroutine_rows_end(Elf *elf, struct eh_range range, size_t max_rows,
-                        struct unwind_rules *rules, struct eh_table *table)
+void coroutine_rows_end(int fd, const struct elf_headers *headers, struct eh_range range,
+                        size_t max_rows, struct unwind_rules *rules, struct eh_table *table)
 {
     const struct unwind_rule end = { .cfa = UNWIND_CFA_END };
-    GElf_Sym symbol;
+    Elf64_Sym symbol;
 
-    if (!find_start(elf, &symbol) || symbol.st_value < range.start || symbol.st_value > range.end ||
-        symbol.st_size > range.end - symbol.st_value || range.end - range.start > UINT32_MAX ||
-        table->n_rows + 2 > max_rows)
+    if (!find_start(fd, headers, &symbol) || symbol.st_value < range.start ||
+        symbol.st_value > range.end || symbol.st_size > range.end - symbol.st_value ||
+        range.end - range.start > UINT32_MAX || table->n_rows + 2 > max_rows)
         return;
 
     uint32_t addr = (uint32_t)(symbol.st_value - range.start);

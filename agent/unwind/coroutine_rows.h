@@ -6,10 +6,10 @@
  */
 #pragma once
 
+#include "agent/symbols/elf_headers.h"
 #include "agent/unwind/eh_frame.h"
 
-#include <libelf.h>
-
-/* Ends stacks in the functions of @elf that start a coroutine, as its dynamic symbols name them. */
-void coroutine_rows_end(Elf *elf, struct eh_range range, size_t max_rows,
-                        struct unwind_rules *rules, struct eh_table *table);
+/* Ends stacks in the functions of the file that start a coroutine, as its dynamic symbols name
+ * them. */
+void coroutine_rows_end(int fd, const struct elf_headers *headers, struct eh_range range,
+                        size_t max_rows, struct unwind_rules *rules, struct eh_table *table);

@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/unwind/go_locate.h"
 
-#include "lib/cleanup.h"
-#include "lib/mem.h"
+#include "agent/symbols/elf_headers.h"
 
-#include <gelf.h>
 #include <string.h>
 
-enum { SECTIONS_MAX = 65536, HEADER_SIZE = 72, WORD = 8 };
-
-static void elf_close(Elf *elf)
-{
-    (void)elf_end(elf);
-}
-DEFINE_CLEANUP(Elf *, elf_close)
-#define _cleanup_elf_ __attribute__((cleanup(elf_closep)))
+enum { HEADER_SIZE = 72, WORD = 8 };
 
 /* Words of moduledata (runtime/symtab.go), by the releases that have them there. */
 enum {
@@ -276,58 +267,37 @@ static bool find_module(struct search *s, const struct signs *signs)
     return l->header.format == GO_1_16 || l->text != 0;
 }
 
-static void read_segments(Elf *elf, struct go_location *location)
+static void read_segments(const struct elf_headers *h, struct go_location *location)
 {
-    size_t n = 0;
-    GElf_Phdr ph;
-
-    if (elf_getphdrnum(elf, &n) < 0 || n > UINT16_MAX)
-        return;
-    for (size_t i = 0; i < n && location->n_segments < GO_SEGMENTS_MAX; i++) {
+    for (size_t i = 0; i < h->n_segments && location->n_segments < GO_SEGMENTS_MAX; i++) {
+        const Elf64_Phdr *p = &h->segments[i];
         uint64_t end;
 
-        if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_LOAD || ph.p_filesz == 0 ||
-            __builtin_add_overflow(ph.p_offset, ph.p_filesz, &end) || end > INT64_MAX ||
-            __builtin_add_overflow(ph.p_vaddr, ph.p_filesz, &end))
+        if (p->p_type != PT_LOAD || p->p_filesz == 0 ||
+            __builtin_add_overflow(p->p_vaddr, p->p_filesz, &end))
             continue;
         location->segments[location->n_segments++] =
-            (struct go_segment){ ph.p_offset, ph.p_vaddr, ph.p_filesz, ph.p_flags & PF_X,
-                                 ph.p_flags & PF_W };
+            (struct go_segment){ p->p_offset, p->p_vaddr, p->p_filesz, p->p_flags & PF_X,
+                                 p->p_flags & PF_W };
     }
 }
 
-static void add_relocations(const GElf_Shdr *sh, struct signs *signs)
+static struct signs read_signs(const struct elf_headers *h)
 {
-    uint64_t end;
+    const Elf64_Shdr *table = elf_headers_find(h, ".gopclntab");
+    const Elf64_Shdr *relocations = elf_headers_find(h, ".rela.dyn");
+    struct signs signs = { .has_sections = h->n_sections > 1 };
 
-    if (__builtin_add_overflow(sh->sh_offset, sh->sh_size, &end))
-        return;
-    signs->relocations = sh->sh_offset;
-    signs->relocations_end = end;
-}
-
-static void read_signs(Elf *elf, struct signs *ret)
-{
-    size_t n = 0, names = 0;
-    GElf_Shdr sh;
-
-    if (elf_getshdrnum(elf, &n) < 0 || n > SECTIONS_MAX || elf_getshdrstrndx(elf, &names) < 0)
-        return;
-    ret->has_sections = n > 1;
-    for (size_t i = 1; i < n; i++) {
-        Elf_Scn *section = elf_getscn(elf, i);
-        const char *name =
-            section && gelf_getshdr(section, &sh) ? elf_strptr(elf, names, sh.sh_name) : NULL;
-
-        if (!name)
-            continue;
-        if (strcmp(name, ".gopclntab") == 0 || strcmp(name, ".data.rel.ro.gopclntab") == 0)
-            ret->table = sh.sh_addr;
-        else if (strcmp(name, ".rela.dyn") == 0 && sh.sh_type == SHT_RELA)
-            add_relocations(&sh, ret);
-        else if (strcmp(name, ".go.buildinfo") == 0 || strcmp(name, ".note.go.buildid") == 0)
-            ret->is_go = true;
+    if (!table)
+        table = elf_headers_find(h, ".data.rel.ro.gopclntab");
+    if (table)
+        signs.table = table->sh_addr;
+    if (relocations && relocations->sh_type == SHT_RELA) {
+        signs.relocations = relocations->sh_offset;
+        signs.relocations_end = relocations->sh_offset + relocations->sh_size;
     }
+    signs.is_go = elf_headers_find(h, ".go.buildinfo") || elf_headers_find(h, ".note.go.buildid");
+    return signs;
 }
 
 static bool find_table(struct search *s, const struct signs *signs)
@@ -342,18 +312,17 @@ static bool find_table(struct search *s, const struct signs *signs)
 
 bool go_locate(int fd, struct file_reader *reader, struct go_location *ret_location)
 {
+    _cleanup_elf_headers_ struct elf_headers h = { 0 };
     struct go_location location = { 0 };
     struct search s = { reader, &location, GO_LOCATE_BYTES_MAX };
-    struct signs signs = { 0 };
-    GElf_Ehdr header;
+    struct err ignored = { 0 };
 
-    (void)elf_version(EV_CURRENT);
-    _cleanup_elf_ Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
-    if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header) ||
-        header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB)
+    if (elf_headers_read(fd, &h, &ignored) < 0 || !h.is_64_bit)
         return false;
-    read_segments(elf, &location);
-    read_signs(elf, &signs);
+    read_segments(&h, &location);
+
+    struct signs signs = read_signs(&h);
+
     if (!find_table(&s, &signs) || !find_module(&s, &signs))
         return false;
     *ret_location = location;

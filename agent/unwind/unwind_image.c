@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/unwind/unwind_image.h"
 
+#include "agent/symbols/elf_headers.h"
 #include "agent/unwind/coroutine_rows.h"
 #include "agent/unwind/go_rows.h"
 #include "lib/cleanup.h"
 #include "lib/mem.h"
 
 #include <errno.h>
-#include <gelf.h>
+#include <libelf.h>
 #include <string.h>
-#include <unistd.h>
 
 static void elf_close(Elf *elf)
 {
@@ -18,7 +18,7 @@ static void elf_close(Elf *elf)
 DEFINE_CLEANUP(Elf *, elf_close)
 #define _cleanup_elf_ __attribute__((cleanup(elf_closep)))
 
-enum { PAGE = 4096, SECTIONS_MAX = 65536, HEADER_SIZE = 64, ENTRY_SIZE = 32, PLT_HEADER = 32 };
+enum { PAGE = 4096, HEADER_SIZE = 64, ENTRY_SIZE = 32, PLT_HEADER = 32 };
 
 /* What is read of a file, owned here while it is parsed. */
 struct input {
@@ -35,21 +35,6 @@ static void input_release(struct input *in)
 }
 #define _cleanup_input_ __attribute__((cleanup(input_release)))
 
-/* As much as there is of [off, off + size). */
-static size_t read_at(int fd, unsigned char *to, uint64_t off, size_t size)
-{
-    size_t len = 0;
-
-    while (len < size) {
-        ssize_t n = pread(fd, to + len, size - len, (off_t)(off + len));
-
-        if (n <= 0)
-            break;
-        len += (size_t)n;
-    }
-    return len;
-}
-
 static void add_bytes(struct input *in, unsigned char *data, size_t size, uint64_t vaddr,
                       bool is_debug_frame)
 {
@@ -60,26 +45,60 @@ static void add_bytes(struct input *in, unsigned char *data, size_t size, uint64
 static void add_part(struct input *in, uint64_t off, uint64_t size, uint64_t vaddr,
                      bool is_debug_frame)
 {
-    if (in->n == EH_FRAME_SECTIONS_MAX || size == 0 || off > INT64_MAX)
+    if (in->n == EH_FRAME_SECTIONS_MAX || size == 0)
         return;
     if (size > EH_FRAME_SECTION_SIZE_MAX)
         size = EH_FRAME_SECTION_SIZE_MAX;
 
     unsigned char *data = mem_alloc(size);
 
-    add_bytes(in, data, read_at(in->fd, data, off, size), vaddr, is_debug_frame);
+    add_bytes(in, data, elf_headers_read_at(in->fd, data, off, size), vaddr, is_debug_frame);
 }
 
-/* libelf inflates it; the size is what the section claims, and bounded. */
-static void add_compressed(struct input *in, Elf_Scn *section)
+/*
+ * libelf inflates it, out of a file in memory that holds nothing else: so it meets no size but
+ * those that were checked, and no byte that changes meanwhile.
+ */
+static void add_compressed(struct input *in, const Elf64_Shdr *section, bool is_debug_frame)
 {
-    GElf_Chdr header;
+    struct {
+        Elf64_Ehdr header;
+        Elf64_Shdr sections[2];
+        Elf64_Chdr compression;
+    } front = {
+        .header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+                                 EV_CURRENT },
+                    .e_version = EV_CURRENT,
+                    .e_shoff = offsetof(typeof(front), sections),
+                    .e_ehsize = sizeof(Elf64_Ehdr),
+                    .e_shentsize = sizeof(Elf64_Shdr),
+                    .e_shnum = 2 },
+        .sections[1] = { .sh_type = SHT_PROGBITS,
+                         .sh_flags = SHF_COMPRESSED,
+                         .sh_offset = offsetof(typeof(front), compression),
+                         .sh_size = section->sh_size,
+                         .sh_addralign = 8 },
+    };
+    size_t before = offsetof(typeof(front), compression), size = section->sh_size;
 
-    if (in->n == EH_FRAME_SECTIONS_MAX || !gelf_getchdr(section, &header) ||
-        header.ch_size > EH_FRAME_SECTION_SIZE_MAX || elf_compress(section, 0, 0) < 0)
+    if (in->n == EH_FRAME_SECTIONS_MAX || size < sizeof(front.compression) ||
+        size > EH_FRAME_SECTION_SIZE_MAX)
         return;
 
-    const Elf_Data *data = elf_getdata(section, NULL);
+    _cleanup_free_ unsigned char *file = mem_alloc(before + size);
+
+    memcpy(file, &front, before);
+    if (elf_headers_read_at(in->fd, file + before, section->sh_offset, size) < size)
+        return;
+    memcpy(&front.compression, file + before, sizeof(front.compression));
+    if (front.compression.ch_size > EH_FRAME_SECTION_SIZE_MAX)
+        return;
+
+    (void)elf_version(EV_CURRENT);
+    _cleanup_elf_ Elf *elf = elf_memory((char *)file, before + size);
+    Elf_Scn *plain = elf ? elf_getscn(elf, 1) : NULL;
+    const Elf_Data *data =
+        plain && elf_compress(plain, 0, 0) >= 0 ? elf_getdata(plain, NULL) : NULL;
 
     if (!data || !data->d_buf || data->d_size == 0)
         return;
@@ -87,99 +106,74 @@ static void add_compressed(struct input *in, Elf_Scn *section)
     unsigned char *copy = mem_alloc(data->d_size);
 
     memcpy(copy, data->d_buf, data->d_size);
-    add_bytes(in, copy, data->d_size, 0, true);
-}
-
-/* The first one of that name that has contents. */
-static Elf_Scn *find_section(Elf *elf, const char *wanted, GElf_Shdr *ret_header)
-{
-    size_t n = 0, names = 0;
-
-    if (elf_getshdrnum(elf, &n) < 0 || n > SECTIONS_MAX || elf_getshdrstrndx(elf, &names) < 0)
-        return NULL;
-    for (size_t i = 1; i < n; i++) {
-        Elf_Scn *section = elf_getscn(elf, i);
-
-        if (!section || !gelf_getshdr(section, ret_header) || ret_header->sh_type == SHT_NOBITS)
-            continue;
-
-        const char *name = elf_strptr(elf, names, ret_header->sh_name);
-
-        if (name && strcmp(name, wanted) == 0)
-            return section;
-    }
-    return NULL;
+    add_bytes(in, copy, data->d_size, 0, is_debug_frame);
 }
 
 /* .eh_frame goes first: where both describe a function, what the loader uses is better kept. Of Go
  * code .debug_frame knows less than Go's own table, and may be large. */
-static void read_sections(Elf *elf, bool is_go, struct input *in)
+static void read_sections(const struct elf_headers *h, bool is_go, struct input *in)
 {
     static const struct {
         const char *name;
         bool is_debug_frame;
     } wanted[] = { { ".eh_frame", false }, { ".debug_frame", true } };
-    GElf_Shdr sh;
 
     for (size_t w = 0; w < sizeof(wanted) / sizeof(wanted[0]); w++) {
-        if (is_go && wanted[w].is_debug_frame)
-            continue;
+        bool is_debug_frame = wanted[w].is_debug_frame;
+        const Elf64_Shdr *s = is_go && is_debug_frame ? NULL : elf_headers_find(h, wanted[w].name);
 
-        Elf_Scn *section = find_section(elf, wanted[w].name, &sh);
-
-        if (!section)
-            continue;
-        if (sh.sh_flags & SHF_COMPRESSED)
-            add_compressed(in, section);
-        else
-            add_part(in, sh.sh_offset, sh.sh_size, sh.sh_addr, wanted[w].is_debug_frame);
+        if (s && s->sh_flags & SHF_COMPRESSED)
+            add_compressed(in, s, is_debug_frame);
+        else if (s)
+            add_part(in, s->sh_offset, s->sh_size, s->sh_addr, is_debug_frame);
     }
 }
 
 /* Without sections: PT_GNU_EH_FRAME leads to .eh_frame, which ends by itself. */
-static void read_by_header(Elf *elf, size_t n_headers, struct input *in)
+static void read_by_header(const struct elf_headers *h, struct input *in)
 {
     unsigned char bytes[HEADER_SIZE];
     struct eh_section header = { .data = bytes };
     uint64_t vaddr = 0;
-    GElf_Phdr ph;
 
-    for (size_t i = 0; i < n_headers; i++) {
-        if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_GNU_EH_FRAME)
+    for (size_t i = 0; i < h->n_segments; i++) {
+        const Elf64_Phdr *p = &h->segments[i];
+
+        if (p->p_type != PT_GNU_EH_FRAME)
             continue;
-        header.vaddr = ph.p_vaddr;
-        header.size = read_at(in->fd, bytes, ph.p_offset,
-                              ph.p_filesz < HEADER_SIZE ? ph.p_filesz : HEADER_SIZE);
+        header.vaddr = p->p_vaddr;
+        header.size = elf_headers_read_at(in->fd, bytes, p->p_offset,
+                                          p->p_filesz < HEADER_SIZE ? p->p_filesz : HEADER_SIZE);
     }
     if (!eh_frame_header(&header, &vaddr))
         return;
-    for (size_t i = 0; i < n_headers; i++) {
-        if (gelf_getphdr(elf, (int)i, &ph) && ph.p_type == PT_LOAD && vaddr >= ph.p_vaddr &&
-            vaddr - ph.p_vaddr < ph.p_filesz) {
-            uint64_t skip = vaddr - ph.p_vaddr;
+    for (size_t i = 0; i < h->n_segments; i++) {
+        const Elf64_Phdr *p = &h->segments[i];
 
-            add_part(in, ph.p_offset + skip, ph.p_filesz - skip, vaddr, false);
+        if (p->p_type == PT_LOAD && vaddr >= p->p_vaddr && vaddr - p->p_vaddr < p->p_filesz) {
+            uint64_t skip = vaddr - p->p_vaddr;
+
+            add_part(in, p->p_offset + skip, p->p_filesz - skip, vaddr, false);
             return;
         }
     }
 }
 
-static void read_segments(Elf *elf, size_t n_headers, struct unwind_image *image)
+static void read_segments(const struct elf_headers *h, struct unwind_image *image)
 {
-    GElf_Phdr ph;
-
-    for (size_t i = 0; i < n_headers && image->n_segments < UNWIND_IMAGE_SEGMENTS_MAX; i++) {
+    for (size_t i = 0; i < h->n_segments && image->n_segments < UNWIND_IMAGE_SEGMENTS_MAX; i++) {
+        const Elf64_Phdr *p = &h->segments[i];
         uint64_t end;
 
-        if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_LOAD || !(ph.p_flags & PF_X) ||
-            ph.p_filesz == 0 || __builtin_add_overflow(ph.p_vaddr, ph.p_filesz, &end))
+        if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) || p->p_filesz == 0 ||
+            __builtin_add_overflow(p->p_vaddr, p->p_filesz, &end))
             continue;
-        if (image->n_segments == 0 || ph.p_vaddr < image->range.start)
-            image->range.start = ph.p_vaddr;
+        if (image->n_segments == 0 || p->p_vaddr < image->range.start)
+            image->range.start = p->p_vaddr;
         if (end > image->range.end)
             image->range.end = end;
         image->segments[image->n_segments++] =
-            (struct unwind_segment){ ph.p_offset, ph.p_vaddr, ph.p_filesz };
+            (struct unwind_segment){ p->p_offset, p->p_vaddr, p->p_filesz };
     }
 }
 
@@ -226,7 +220,8 @@ static void end_at_entry(uint64_t entry, struct unwind_rules *rules, struct unwi
  * them is the code that calls the dynamic linker, which pushes the two registers x16 and x30 with
  * its first instruction, or with the second one behind a landing pad.
  */
-static void add_plt(Elf *elf, int fd, struct unwind_rules *rules, struct unwind_image *image)
+static void add_plt(const struct elf_headers *h, int fd, struct unwind_rules *rules,
+                    struct unwind_image *image)
 {
     static const uint32_t push = 0xa9bf7bf0, landing_pad = 0xd503245f;
     struct unwind_rule rule = {
@@ -235,63 +230,58 @@ static void add_plt(Elf *elf, int fd, struct unwind_rules *rules, struct unwind_
         .ra = UNWIND_RA_IN_REG,
         .ra_off = unwind_registers[UNWIND_ARM64].link,
     };
-    GElf_Shdr sh;
+    const Elf64_Shdr *plt = elf_headers_find(h, ".plt");
     uint32_t code[2] = { 0 };
 
-    if (!find_section(elf, ".plt", &sh) || sh.sh_size < PLT_HEADER ||
-        read_at(fd, (unsigned char *)code, sh.sh_offset, sizeof(code)) < sizeof(code))
+    if (!plt || plt->sh_size < PLT_HEADER ||
+        elf_headers_read_at(fd, code, plt->sh_offset, sizeof(code)) < sizeof(code))
         return;
 
-    uint64_t pushed = sh.sh_addr + (code[0] == landing_pad ? 8 : 4);
+    uint64_t pushed = plt->sh_addr + (code[0] == landing_pad ? 8 : 4);
 
-    describe(image, rules, sh.sh_addr + PLT_HEADER, sh.sh_size - PLT_HEADER, &rule);
+    describe(image, rules, plt->sh_addr + PLT_HEADER, plt->sh_size - PLT_HEADER, &rule);
     if (code[0] != push && (code[0] != landing_pad || code[1] != push))
         return;
-    describe(image, rules, sh.sh_addr, pushed - sh.sh_addr, &rule);
+    describe(image, rules, plt->sh_addr, pushed - plt->sh_addr, &rule);
     rule.cfa_off = 16;
-    describe(image, rules, pushed, sh.sh_addr + PLT_HEADER - pushed, &rule);
+    describe(image, rules, pushed, plt->sh_addr + PLT_HEADER - pushed, &rule);
 }
 
-static bool arch_of(const GElf_Ehdr *header, enum unwind_arch *ret_arch)
+static bool arch_of(const struct elf_headers *h, enum unwind_arch *ret_arch)
 {
-    if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
-        (header->e_machine != EM_X86_64 && header->e_machine != EM_AARCH64))
+    if (!h->is_64_bit || (h->machine != EM_X86_64 && h->machine != EM_AARCH64))
         return false;
-    *ret_arch = header->e_machine == EM_AARCH64 ? UNWIND_ARM64 : UNWIND_X86_64;
+    *ret_arch = h->machine == EM_AARCH64 ? UNWIND_ARM64 : UNWIND_X86_64;
     return true;
 }
 
 int unwind_image_read(int fd, struct unwind_rules *rules, struct unwind_image *ret_image,
                       struct err *e)
 {
+    _cleanup_elf_headers_ struct elf_headers h = { 0 };
     _cleanup_input_ struct input in = { .fd = fd };
     struct go_table go = { 0 };
     struct unwind_image image = { 0 };
-    size_t n_headers = 0;
-    GElf_Ehdr header;
 
-    (void)elf_version(EV_CURRENT);
-    _cleanup_elf_ Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
-    if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header) ||
-        !arch_of(&header, &image.range.arch))
-        return err_set(e, -EINVAL, "not an ELF file of x86-64 or arm64 code");
-    if (elf_getphdrnum(elf, &n_headers) < 0 || n_headers > UINT16_MAX)
-        return err_set(e, -EINVAL, "no program headers");
-    read_segments(elf, n_headers, &image);
+    if (elf_headers_read(fd, &h, e) < 0)
+        return e->code;
+    if (!arch_of(&h, &image.range.arch))
+        return err_set(e, -EINVAL, "not code of x86-64 or arm64");
+    read_segments(&h, &image);
     if (image.n_segments == 0)
         return err_set(e, -EINVAL, "no code");
     image.is_go = go_table_open(fd, &go);
-    read_sections(elf, image.is_go, &in);
+    read_sections(&h, image.is_go, &in);
     if (in.n == 0)
-        read_by_header(elf, n_headers, &in);
+        read_by_header(&h, &in);
     eh_frame_read(in.sections, in.n, image.range, UNWIND_ROWS_PER_IMAGE_MAX, rules, &image.table);
     if (image.is_go)
         go_rows_add(&go, image.range, UNWIND_ROWS_PER_IMAGE_MAX, rules, &image.table);
     go_table_release(&go);
-    end_at_entry(header.e_entry, rules, &image);
-    coroutine_rows_end(elf, image.range, UNWIND_ROWS_PER_IMAGE_MAX, rules, &image.table);
+    end_at_entry(h.entry, rules, &image);
+    coroutine_rows_end(fd, &h, image.range, UNWIND_ROWS_PER_IMAGE_MAX, rules, &image.table);
     if (image.range.arch == UNWIND_ARM64)
-        add_plt(elf, fd, rules, &image);
+        add_plt(&h, fd, rules, &image);
     *ret_image = image;
     return 0;
 }

@@ -16,11 +16,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t vaddr;
 
     if (elf_image_read(fd, &image, &e) < 0) {
-        assert(e.msg[0] && !image.sections);
+        assert(e.msg[0] && !image.code);
         return 0;
     }
-    assert(image.n_segments <= ELF_IMAGE_SEGMENTS_MAX &&
-           image.n_sections <= ELF_IMAGE_SECTIONS_MAX && image.n_tables <= ELF_IMAGE_TABLES_MAX);
+    assert(image.n_segments <= ELF_IMAGE_SEGMENTS_MAX && image.n_tables <= ELF_IMAGE_TABLES_MAX);
+    for (size_t i = 0; i < image.n_tables; i++)
+        assert(image.tables[i].names_size <= size);
     (void)elf_image_vaddr(&image, 0x1010, &vaddr);
     elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, 5);
     for (size_t i = 0; i < 5; i++) {

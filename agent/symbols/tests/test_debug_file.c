@@ -75,13 +75,9 @@ static bool finds(const char *name)
     debug_file_open(getpid(), path, &image, &file);
     if (file.fd >= 0 && debug_file_check(&file, &image)) {
         struct elf_file source = { file.fd, &file.elf };
-        uint64_t vaddr = 0;
-
         assert_true(file.elf.has_symtab);
-        for (size_t i = 0; i < image.n_sections; i++) {
-            if (image.sections[i].executable)
-                vaddr = image.sections[i].vaddr;
-            struct elf_query query = { .vaddr = vaddr };
+        for (size_t i = 0; i < image.n_code; i++) {
+            struct elf_query query = { .vaddr = image.code[i].vaddr };
 
             elf_symbols_find(&source, 1, &query, 1);
             found |= query.name != NULL;

@@ -347,9 +347,8 @@ static bool is_as_good(const struct symbols *s, const struct elf_query *query, c
 
 static bool is_code(const struct elf_image *image, uint64_t vaddr)
 {
-    for (size_t i = 0; i < image->n_sections; i++) {
-        if (image->sections[i].executable && vaddr >= image->sections[i].vaddr &&
-            vaddr < image->sections[i].end)
+    for (size_t i = 0; i < image->n_code; i++) {
+        if (vaddr >= image->code[i].vaddr && vaddr < image->code[i].end)
             return true;
     }
     return false;

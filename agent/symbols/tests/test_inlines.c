@@ -29,11 +29,9 @@ static struct inline_query *spread(int fd)
     struct err e = { 0 };
 
     assert_int_equal(elf_image_read(fd, &elf, &e), 0);
-    for (size_t i = 0; i < elf.n_sections; i++) {
-        const struct elf_section *s = &elf.sections[i];
-
-        if (s->executable && s->end - s->vaddr > code.end - code.vaddr)
-            code = *s;
+    for (size_t i = 0; i < elf.n_code; i++) {
+        if (elf.code[i].end - elf.code[i].vaddr > code.end - code.vaddr)
+            code = elf.code[i];
     }
     for (uint32_t i = 0; i < ADDRESSES; i++)
         queries[i] =
