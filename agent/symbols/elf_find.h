@@ -2,7 +2,9 @@
 /*
  * elf_find: symbols of an ELF file by their names, in one pass over its symbol tables.
  *
- * Input is untrusted: tables are streamed in pieces, counts are bounded by elf_image.
+ * Input is untrusted: tables are streamed in pieces, and what is looked through is bounded, however
+ * large a file is. The programs that are looked for have some 30 MB of names, half a million
+ * symbols.
  */
 #pragma once
 
@@ -12,8 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { ELF_FIND_BYTES_MAX = 64 << 20, ELF_FIND_SYMBOLS_MAX = 4 << 20 }; /* of all tables */
+
 struct elf_wanted {
-    const char *name;
+    const char *name;     /* at most 127 characters */
     uint64_t vaddr, size; /* out; size 0: the table does not say */
     bool found;           /* out */
 };
