@@ -400,6 +400,7 @@ struct flame *profile_finish(struct profile *p, struct result_profile *result)
 
     result->notes[RESULT_NOTE_NAMES_MANGLED] = (int64_t)losses.mangled;
     result->notes[RESULT_NOTE_INLINES_CUT] = (int64_t)losses.inlines_cut;
+    result->notes[RESULT_NOTE_NAMES_LEFT_OUT] = (int64_t)losses.left_out;
     result->notes[RESULT_NOTE_DEBUG_REFUSED] = (int64_t)losses.debug_refused;
 
     struct flame *flame = graph_build(p->stacks, p->processes, names, p->runtimes, result);

@@ -25,6 +25,7 @@ struct names {
     struct name_chain *chains; /* by the number of the place */
     uint32_t n;
     struct names_losses losses;
+    struct perf_map_room perf_maps;
 };
 
 static int compare_items(const void *a, const void *b)
@@ -127,8 +128,9 @@ static void name_image(struct images *images, bool is_interpreter, const struct 
 }
 
 static void name_jit(const struct process *process, const struct item *items, size_t n,
-                     struct name_chain *chains)
+                     struct names *names)
 {
+    bool is_whole = true;
     _cleanup_free_ struct perf_map_query *queries = mem_array(n, sizeof(*queries));
     int fd = process->perf_map_fd < 0 ? -1 : dup(process->perf_map_fd);
     _cleanup_fclose_ FILE *in = fd < 0 ? NULL : fdopen(fd, "re");
@@ -137,13 +139,14 @@ static void name_jit(const struct process *process, const struct item *items, si
         queries[i].addr = items[i].addr;
     if (in) {
         rewind(in);
-        perf_map_name(in, queries, n);
+        is_whole = perf_map_name(in, queries, n, &names->perf_maps);
     } else if (fd >= 0) {
         (void)close(fd);
     }
     for (size_t i = 0; i < n; i++) {
-        struct name_chain *chain = &chains[items[i].number];
+        struct name_chain *chain = &names->chains[items[i].number];
 
+        names->losses.left_out += !queries[i].name && !is_whole;
         if (queries[i].name)
             name_chain_add(chain, queries[i].name, FLAME_JIT);
         else
@@ -265,7 +268,7 @@ static void name_owner(const struct item *items, size_t n, struct images *images
         add_module(&chains[items->number], mem_strdup(runtimes_jit_name(owner)), FLAME_JIT, true);
         break;
     case PLACE_JIT:
-        name_jit(processes_at(processes, owner), items, n, chains);
+        name_jit(processes_at(processes, owner), items, n, names);
         break;
     default:
         name_unknown(items, n, chains);
@@ -284,6 +287,7 @@ struct names *names_resolve(const struct stacks *stacks, struct images *images,
     struct err ignored = { 0 };
 
     names->n = n;
+    names->perf_maps = (struct perf_map_room){ PERF_MAPS_BYTES_MAX, PERF_MAPS_OVERLAPS_MAX };
     names->chains = mem_array(n, sizeof(*names->chains));
     for (uint32_t from = 0; from < n; from = owner_end(items, from, n)) {
         if (items[from].place.space == PLACE_IMAGE)

@@ -19,6 +19,7 @@
 struct names_losses {
     size_t mangled;       /* distinct names that the demangler did not finish */
     size_t inlines_cut;   /* files whose inlined functions are not all found */
+    size_t left_out;      /* names that there was no room for, or no time to look for */
     size_t debug_refused; /* debug files that are not the image's, or were not to be read */
 };
 

@@ -2,13 +2,9 @@
 #include "agent/symbols/perf_map.h"
 
 #include "agent/scan.h"
-#include "lib/cleanup.h"
 #include "lib/mem.h"
 
-#include <stdbool.h>
-#include <string.h>
-
-enum { OVERLAPS_MAX = 1 << 24 }; /* lines that cover many addresses may not cost without end */
+#include <stdlib.h>
 
 struct entry {
     uint64_t start, end;
@@ -31,14 +27,14 @@ static bool parse_line(const char *line, size_t len, struct entry *ret)
         !take_number(&rest, &size) || !scan_take_char(&rest, ' ') || size == 0 ||
         __builtin_add_overflow(ret->start, size, &ret->end))
         return false;
-    while (rest.len > 0 && (rest.at[rest.len - 1] == '\n' || rest.at[rest.len - 1] == '\r'))
+    while (rest.len > 0 && rest.at[rest.len - 1] == '\r')
         rest.len--;
     ret->name = rest;
     return rest.len > 0;
 }
 
 static void apply(const struct entry *entry, struct perf_map_query *queries, size_t n,
-                  size_t *overlaps)
+                  struct perf_map_room *room)
 {
     size_t low = 0, high = n;
 
@@ -50,27 +46,40 @@ static void apply(const struct entry *entry, struct perf_map_query *queries, siz
         else
             high = middle;
     }
-    for (; low < n && queries[low].addr < entry->end && *overlaps < OVERLAPS_MAX; low++) {
-        (*overlaps)++;
+    for (; low < n && queries[low].addr < entry->end && room->overlaps > 0; low++) {
+        room->overlaps--;
         free(queries[low].name);
         queries[low].name = mem_strndup(entry->name.at, entry->name.len);
     }
 }
 
-void perf_map_name(FILE *in, struct perf_map_query *queries, size_t n_queries)
+/* 0 where the text ends: with the file, at the bound, or at a NUL, of which a sparse file has any
+ * number. */
+static int next_char(FILE *in, struct perf_map_room *room)
+{
+    int c = room->bytes > 0 ? getc_unlocked(in) : 0;
+
+    if (c <= 0)
+        return 0;
+    room->bytes--;
+    return c;
+}
+
+bool perf_map_name(FILE *in, struct perf_map_query *queries, size_t n_queries,
+                   struct perf_map_room *room)
 {
     char line[PERF_MAP_NAME_MAX + 64];
-    bool continued = false; /* the rest of a line that was too long */
-    size_t bytes = 0, overlaps = 0;
     struct entry entry;
 
-    while (bytes < PERF_MAP_BYTES_MAX && fgets(line, sizeof(line), in)) {
-        size_t len = strlen(line);
-        bool whole = len > 0 && line[len - 1] == '\n';
+    for (int c = 1; c != 0;) {
+        size_t len = 0;
 
-        bytes += len + 1;
-        if (!continued && parse_line(line, len, &entry))
-            apply(&entry, queries, n_queries, &overlaps);
-        continued = !whole;
+        while ((c = next_char(in, room)) != 0 && c != '\n') {
+            if (len < sizeof(line)) /* the rest of a line that is too long is dropped */
+                line[len++] = (char)c;
+        }
+        if (parse_line(line, len, &entry))
+            apply(&entry, queries, n_queries, room);
     }
+    return room->bytes > 0 && room->overlaps > 0;
 }

@@ -80,7 +80,8 @@ const char *result_reason_name(enum result_reason reason);
     X(IMAGES_LEFT_OUT, "filesLeftOut", "mapping", "of files beyond the number that are kept open") \
     X(DEBUG_REFUSED, "debugFilesRefused", "debug file", "spoilt, or of another program")           \
     X(INLINES_CUT, "inlinedCut", "file", "whose inlined functions are not all shown")              \
-    X(NAMES_MANGLED, "namesMangled", "name", "left as the linker has it")
+    X(NAMES_MANGLED, "namesMangled", "name", "left as the linker has it")                          \
+    X(NAMES_LEFT_OUT, "namesLeftOut", "name", "left out: they were too many, or took too long")
 
 enum result_note {
 #define X(id, name, unit, text) RESULT_NOTE_##id,

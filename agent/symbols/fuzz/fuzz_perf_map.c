@@ -8,10 +8,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct perf_map_query queries[] = {
         { .addr = 0 }, { .addr = 0x1000 }, { .addr = 0x1010 }, { .addr = UINT64_MAX - 1 }
     };
+    struct perf_map_room room = { size, 64 };
     _cleanup_fclose_ FILE *in = fdopen(fuzz_file(data, size), "r");
 
     assert(in);
-    perf_map_name(in, queries, 4);
+    (void)perf_map_name(in, queries, 4, &room);
     for (size_t i = 0; i < 4; i++) {
         if (queries[i].name)
             assert(queries[i].name[0] &&

@@ -10,16 +10,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 static char *name_one(const char *text, size_t len, uint64_t addr)
 {
     struct perf_map_query query = { .addr = addr };
+    struct perf_map_room room = { 1 << 20, 1 << 10 };
     FILE *in = fmemopen((char *)text, len, "r");
 
     assert_non_null(in);
-    perf_map_name(in, &query, 1);
+    assert_true(perf_map_name(in, &query, 1, &room));
     (void)fclose(in);
     return query.name;
 }
@@ -80,11 +83,77 @@ static void cuts_long_lines(void **state)
     free(next);
 }
 
+/* What a sparse file is full of. */
+static void ends_at_a_nul(void **state)
+{
+    static const char text[] = "1000 20 one\n2000 20 t\0wo\n3000 20 three\n";
+
+    (void)state;
+    for (uint64_t addr = 0x1000; addr <= 0x3000; addr += 0x1000) {
+        char *name = name_one(text, sizeof(text) - 1, addr);
+
+        if (addr == 0x3000)
+            assert_null(name);
+        else
+            assert_string_equal(name, addr == 0x1000 ? "one" : "t");
+        free(name);
+    }
+}
+
+static void a_sparse_file_costs_nothing(void **state)
+{
+    struct perf_map_query query = { .addr = 0x1000 };
+    struct perf_map_room room = { PERF_MAPS_BYTES_MAX, PERF_MAPS_OVERLAPS_MAX };
+    int fd = memfd_create("sparse", MFD_CLOEXEC);
+    FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
+
+    (void)state;
+    assert_non_null(in);
+    assert_int_equal(ftruncate(fd, (off_t)1 << 40), 0);
+    assert_true(perf_map_name(in, &query, 1, &room));
+    assert_null(query.name);
+    assert_int_equal(room.bytes, PERF_MAPS_BYTES_MAX);
+    (void)fclose(in);
+}
+
+/* One line of each file; a third one, or a third address, is beyond the room. */
+static const struct {
+    const char *what;
+    struct perf_map_room room;
+} rooms[] = {
+    { "bytes", { 20, 1000 } },
+    { "addresses", { 1000, 2 } },
+};
+
+static void all_files_share_one_room(void **state)
+{
+    static const char line[] = "1000 20 f\n";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
+        struct perf_map_room room = rooms[i].room;
+
+        for (int file = 0; file < 3; file++) {
+            struct perf_map_query query = { .addr = 0x1000 };
+            FILE *in = fmemopen((char *)line, sizeof(line) - 1, "r");
+            bool has_room = perf_map_name(in, &query, 1, &room);
+
+            (void)fclose(in);
+            if (has_room != (file == 0) || (query.name != NULL) != (file < 2))
+                fail_msg("%s, file %d", rooms[i].what, file);
+            free(query.name);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_what_a_line_covers),
         cmocka_unit_test(cuts_long_lines),
+        cmocka_unit_test(ends_at_a_nul),
+        cmocka_unit_test(a_sparse_file_costs_nothing),
+        cmocka_unit_test(all_files_share_one_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
