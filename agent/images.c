@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/images.h"
 
+#include "agent/cpu_clock.h"
 #include "agent/hash.h"
 #include "agent/proc_file.h"
 #include "lib/cleanup.h"
@@ -31,11 +32,19 @@ struct images {
     struct entry *by_key;
     struct entry *all[IMAGES_MAX];
     uint32_t n, left_out, debug_refused;
+    uint64_t look_left_ns, run_left_ns; /* of CPU time for reading files */
+    uint64_t began_ns;                  /* the reading at hand */
 };
+
+#define MS 1000000ULL
 
 struct images *images_new(void)
 {
-    return mem_zalloc(sizeof(struct images));
+    struct images *images = mem_zalloc(sizeof(*images));
+
+    images->run_left_ns = IMAGES_RUN_MAX_MS * MS;
+    images_begin_look(images);
+    return images;
 }
 
 void images_free(struct images *images)
@@ -97,6 +106,30 @@ static void open_image(pid_t pid, const struct proc_map *map, struct image *imag
         debug_file_open(pid, path, &image->elf, &image->debug);
 }
 
+void images_begin_look(struct images *images)
+{
+    images->look_left_ns = IMAGES_LOOK_MAX_MS * MS;
+}
+
+bool images_begin_reading(struct images *images)
+{
+    images->began_ns = cpu_clock_ns();
+    return images->look_left_ns > 0 && images->run_left_ns > 0;
+}
+
+static void spend(uint64_t *left_ns, uint64_t ns)
+{
+    *left_ns -= ns < *left_ns ? ns : *left_ns;
+}
+
+void images_end_reading(struct images *images)
+{
+    uint64_t ns = cpu_clock_ns() - images->began_ns;
+
+    spend(&images->look_left_ns, ns);
+    spend(&images->run_left_ns, ns);
+}
+
 uint32_t images_add(struct images *images, pid_t pid, const struct proc_map *map)
 {
     struct image_key key;
@@ -122,9 +155,10 @@ uint32_t images_add(struct images *images, pid_t pid, const struct proc_map *map
         images->all[images->n++] = entry;
     }
     /* Once more when it could not be opened: that process may have been on its way out. */
-    if (entry->image.fd < 0 && entry->n_tries < TRIES_MAX) {
+    if (entry->image.fd < 0 && entry->n_tries < TRIES_MAX && images_begin_reading(images)) {
         entry->n_tries++;
         open_image(pid, map, &entry->image);
+        images_end_reading(images);
     }
     return entry->index;
 }

@@ -6,6 +6,10 @@
  * is first seen, together with the file that holds its debug information, and the descriptors are
  * kept: so they can be read after the process has exited and the file was deleted, and its inode
  * cannot become another file's.
+ *
+ * Reading a file costs CPU time, of which the target may make any number cost much: so there is a
+ * bound to it for one look at a process, and one for the run. What is not read in one look may be
+ * in another; what never is counts as left out where it is missing.
  */
 #pragma once
 
@@ -17,7 +21,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { IMAGES_MAX = 2048, IMAGE_NONE = UINT32_MAX };
+enum {
+    IMAGES_MAX = 2048,
+    IMAGES_LOOK_MAX_MS = 2000, /* a C++ program of 200 MB takes a fifth of it */
+    IMAGES_RUN_MAX_MS = 10000,
+    IMAGE_NONE = UINT32_MAX,
+};
 
 struct image {
     char name[128];          /* for [name+0x1234]; "[vdso]" is "vdso" */
@@ -34,6 +43,12 @@ void images_free(struct images *images); /* NULL is fine */
 /* The index of the image behind a mapping of @pid's, opened when it is new; IMAGE_NONE for a
  * mapping without a file, and when there are IMAGES_MAX. "[vdso]" is an image too. */
 uint32_t images_add(struct images *images, pid_t pid, const struct proc_map *map);
+
+/* A new look at a process: there is time again. */
+void images_begin_look(struct images *images);
+/* Before something of a file is read; false: there is no time for it. */
+bool images_begin_reading(struct images *images);
+void images_end_reading(struct images *images);
 
 /* Borrowed. */
 const struct image *images_get(const struct images *images, uint32_t index);

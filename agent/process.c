@@ -2,6 +2,7 @@
 #include "agent/process.h"
 
 #include "agent/budget.h"
+#include "agent/cpu_clock.h"
 #include "agent/hash.h"
 #include "agent/proc_file.h"
 #include "lib/mem.h"
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <time.h>
 
 #define MS 1000000ULL
 
@@ -208,14 +208,6 @@ static struct running *meet(struct processes *p, const struct record *record)
     return r;
 }
 
-static uint64_t cpu_ns(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static void set_layout(struct processes *p, struct running *r, struct layout *layout,
                        uint64_t now_ns)
 {
@@ -305,13 +297,14 @@ static void settle(struct processes *p, struct running *r, bool is_new, uint64_t
 
 static void read_now(struct processes *p, struct running *r, uint64_t now_ns)
 {
-    uint64_t begin = cpu_ns();
+    uint64_t begin = cpu_clock_ns();
     uint32_t n_images = images_count(p->images);
 
     stop_waiting(p, r);
+    images_begin_look(p->images);
 
     bool is_new = read_code(p, r, now_ns);
-    uint64_t cost = cpu_ns() - begin;
+    uint64_t cost = cpu_clock_ns() - begin;
 
     /* A broken stack gives addresses that no reading will explain: look ever more rarely. */
     r->pause_ns = is_new ? PAUSE_MIN_MS * MS : r->pause_ns * 2;
@@ -355,9 +348,9 @@ static void inherit(struct processes *p, struct running *r, const struct record 
 
 void processes_expect(struct processes *p, const pid_t *pids, size_t n, uint64_t now_ns)
 {
-    uint64_t begin = cpu_ns();
+    uint64_t begin = cpu_clock_ns();
 
-    for (size_t i = 0; i < n && cpu_ns() - begin < EXPECT_MAX_MS * MS; i++) {
+    for (size_t i = 0; i < n && cpu_clock_ns() - begin < EXPECT_MAX_MS * MS; i++) {
         struct running *r = get(p, pids[i]);
 
         if (!r)

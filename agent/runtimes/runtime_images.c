@@ -43,6 +43,8 @@ static void look_at_image(struct runtime_images *r, uint32_t index, struct looke
 {
     const struct image *image = images_get(r->images, index);
 
+    if (!images_begin_reading(r->images))
+        return;
     ret->was_read = true;
     for (int i = 0; i < RUNTIME_COUNT; i++) {
         void *data = mem_zalloc(runtime_kinds[i]->image_size);
@@ -52,6 +54,7 @@ static void look_at_image(struct runtime_images *r, uint32_t index, struct looke
         else
             free(data);
     }
+    images_end_reading(r->images);
 }
 
 const void *runtime_images_look(struct runtime_images *r, uint32_t image, enum runtime_id runtime)

@@ -4,7 +4,10 @@
 #include "agent/process.h"
 
 #include "agent/budget.h"
+#include "agent/cpu_clock.h"
+#include "agent/unwind/unwind_arch.h"
 
+#include <elf.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -181,6 +184,68 @@ static void short_lived_ones_are_shown_by_name_in_the_end(void **state)
     assert_int_equal(processes_counts(f->processes).merged, 1000);
 }
 
+/* Code with nothing but a hole for its .eh_frame, which is as long as any that is read. */
+static void *map_hollow_file(void)
+{
+    enum { FRAMES = 4096, FRAMES_SIZE = 64 << 20 };
+    struct {
+        Elf64_Ehdr header;
+        Elf64_Phdr segments[2];
+        uint8_t encodings[4]; /* of .eh_frame_hdr: the address is absolute, there is no table */
+        uint64_t frames;
+    } __attribute__((packed)) file = {
+        .header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+                                 EV_CURRENT },
+                    .e_machine = unwind_arch_here == UNWIND_ARM64 ? EM_AARCH64 : EM_X86_64,
+                    .e_phoff = sizeof(Elf64_Ehdr),
+                    .e_phentsize = sizeof(Elf64_Phdr),
+                    .e_phnum = 2 },
+        .segments = { { .p_type = PT_LOAD, .p_flags = PF_X, .p_filesz = FRAMES + FRAMES_SIZE },
+                      { .p_type = PT_GNU_EH_FRAME,
+                        .p_offset = offsetof(typeof(file), encodings),
+                        .p_filesz = 12 } },
+        .encodings = { 1, 0, 255, 255 },
+        .frames = FRAMES,
+    };
+    int fd = memfd_create("hollow", MFD_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, &file, sizeof(file)), sizeof(file));
+    assert_int_equal(ftruncate(fd, FRAMES + FRAMES_SIZE), 0);
+
+    void *code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+
+    assert_ptr_not_equal(code, MAP_FAILED);
+    (void)close(fd);
+    return code;
+}
+
+static void files_that_take_long_are_left_for_another_look(void **state)
+{
+    enum { FILES_MAX = 512 };
+    struct fixture *f = *state;
+    void *code[FILES_MAX];
+    pid_t self = getpid();
+    uint32_t before = UINT32_MAX, left_out = 0;
+    int n = 0;
+
+    while (n < FILES_MAX)
+        code[n++] = map_hollow_file();
+    for (int look = 0; look < 2; look++) {
+        uint64_t begin = cpu_clock_ns();
+
+        processes_expect(f->processes, &self, 1, (uint64_t)look * 1000 * MS);
+        assert_in_range(cpu_clock_ns() - begin, 0, 2 * IMAGES_LOOK_MAX_MS * MS);
+        left_out = unwind_tables_left_out(f->tables).images;
+        assert_in_range(left_out, 0, before - 1);
+        before = left_out;
+        (void)munmap(code[--n], 4096); /* another layout, or the next look brings nothing new */
+    }
+    assert_true(left_out > 0);
+    while (n > 0)
+        (void)munmap(code[--n], 4096);
+}
+
 static void earns_a_share_of_the_time_and_owes_no_more_than_it_may(void **state)
 {
     struct budget b;
@@ -211,6 +276,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_exit_of_the_former_owner_of_a_pid_is_not_its, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(short_lived_ones_are_shown_by_name_in_the_end, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(files_that_take_long_are_left_for_another_look, set_up,
                                         tear_down),
         cmocka_unit_test(earns_a_share_of_the_time_and_owes_no_more_than_it_may),
     };

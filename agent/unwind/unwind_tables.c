@@ -133,9 +133,10 @@ static struct unwind_mapping make_mapping(struct unwind_tables *t, const struct 
     const struct image *image = images_get(t->images, code->image);
     struct table *table = &t->tables[code->image];
 
-    if (!table->was_read && image->fd >= 0) {
+    if (!table->was_read && image->fd >= 0 && images_begin_reading(t->images)) {
         read_table(t, image->fd, table);
         table->was_read = true;
+        images_end_reading(t->images);
     }
     m.flags = table->is_go || image->elf.has_go ? UNWIND_SWITCHES_STACKS : UNWIND_NATIVE;
     if (unwind_segments_vaddr(table->segments, table->n_segments, code->off, &vaddr)) {
@@ -256,5 +257,9 @@ struct unwind_view unwind_tables_view(const struct unwind_tables *t,
 
 struct unwind_left_out unwind_tables_left_out(const struct unwind_tables *t)
 {
-    return t->left_out;
+    struct unwind_left_out left_out = t->left_out;
+
+    for (uint32_t i = 0; i < images_count(t->images); i++)
+        left_out.images += images_get(t->images, i)->fd >= 0 && !t->tables[i].was_read;
+    return left_out;
 }

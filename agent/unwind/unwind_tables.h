@@ -76,7 +76,7 @@ struct unwind_view unwind_tables_view(const struct unwind_tables *t,
 
 /* What did not fit. */
 struct unwind_left_out {
-    uint32_t images;    /* with more rows than there was room for */
+    uint32_t images;    /* with more rows than there was room for, or not read for want of time */
     uint32_t processes; /* more than the kernel's table of spaces holds */
 };
 struct unwind_left_out unwind_tables_left_out(const struct unwind_tables *t);
