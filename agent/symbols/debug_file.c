@@ -109,10 +109,13 @@ void debug_file_open(pid_t pid, const char *path, const struct elf_image *elf,
     struct debug_file file = { .fd = -1, .alt_fd = -1 };
     char at[PATH_MAX];
 
-    if ((!elf->has_symtab || !elf->has_debug_info) && find(pid, path, elf, &file, at))
-        file.alt_fd = open_alt(pid, at, &file.elf.alt_link);
+    bool is_found = (!elf->has_symtab || !elf->has_debug_info) && find(pid, path, elf, &file, at);
+
+    /* Of the file that DWARF is read from. */
     if (elf->has_debug_info)
         file.alt_fd = open_alt(pid, path, &elf->alt_link);
+    else if (is_found)
+        file.alt_fd = open_alt(pid, at, &file.elf.alt_link);
     *ret_file = file;
 }
 

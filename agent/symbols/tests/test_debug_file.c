@@ -136,6 +136,47 @@ static void finds_what_belongs_to_the_image(void **state)
     }
 }
 
+static size_t count_descriptors(void)
+{
+    _cleanup_closedir_ DIR *fds = opendir("/proc/self/fd");
+    size_t n = 0;
+
+    assert_non_null(fds);
+    while (readdir(fds)) /* NOLINT(concurrency-mt-unsafe) */
+        n++;
+    return n;
+}
+
+/* An image with DWARF and without symbols, and its debug file, which has both: two files lead to
+ * what dwz moved. */
+static void opens_one_alternative_file(void **state)
+{
+    static const char add_links[] =
+        "cd \"$dir\"; cp whole alt; objcopy --dump-section .note.gnu.build-id=id alt; "
+        "{ printf 'alt\\0'; tail -c +17 id; } >link; objcopy --add-section .debug_info=link app; "
+        "for file in app app.debug; do objcopy --add-section .gnu_debugaltlink=link $file; done";
+    _cleanup_free_ char *path = in_folder("app");
+    struct elf_image image = { 0 };
+    struct debug_file file;
+    struct err e = { 0 };
+
+    (void)state;
+    make("true");
+    assert_true(shell(add_links));
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(elf_image_read(fd, &image, &e), 0);
+    assert_true(image.has_debug_info && !image.has_symtab);
+
+    size_t before = count_descriptors();
+
+    debug_file_open(getpid(), path, &image, &file);
+    assert_true(file.fd >= 0 && file.alt_fd >= 0);
+    assert_int_equal(count_descriptors(), before + 2);
+    debug_file_close(&file);
+    assert_int_equal(count_descriptors(), before);
+    elf_image_release(&image);
+}
+
 static void looks_where_gdb_looks(void **state)
 {
     static const char *const wanted[] = { "/opt/x/app.debug", "/opt/x/.debug/app.debug",
@@ -158,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_what_belongs_to_the_image),
+        cmocka_unit_test(opens_one_alternative_file),
         cmocka_unit_test(looks_where_gdb_looks),
     };
 
