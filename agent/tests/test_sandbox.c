@@ -217,6 +217,13 @@ static int allocates_without_end(const int *fds)
     return mib > 16;
 }
 
+static int shares_memory(const int *fds)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) !=
+               MAP_FAILED ||
+           mmap(NULL, 4096, PROT_READ, MAP_SHARED_VALIDATE, fds[0], 0) != MAP_FAILED;
+}
+
 /* And what it must. */
 static int cannot_read_its_file(const int *fds)
 {
@@ -253,6 +260,7 @@ static const struct {
     { "cannot read the file it was given", cannot_read_its_file },
     { "cannot map the file it was given", cannot_map_its_file },
     { "cannot allocate", cannot_allocate },
+    { "shares memory", shares_memory },
     { "allocates without end", allocates_without_end },
 };
 enum { PROBES = sizeof(probes) / sizeof(probes[0]) };
