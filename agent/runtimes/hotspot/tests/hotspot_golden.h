@@ -8,7 +8,7 @@
  *   field TYPE NAME TEXT OFFSET    of the tables that libjvm exports; a space in TEXT is a ~
  *   static TYPE NAME ADDR
  *   type NAME SIZE
- *   bytes ADDR HEX                 of the machine's memory: what was read, in order of ADDR
+ *   bytes ADDR HEX                 as recorded_memory.h has it
  *   version TEXT
  *   heap LOW HIGH SEGMAP
  *   place NMETHOD ID PC LEVEL      a place in compiled code, and which compiler made it

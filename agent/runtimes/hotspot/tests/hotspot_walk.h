@@ -8,7 +8,7 @@
  *   offset NAME VALUE              of struct hotspot_offsets
  *   heap LOW HIGH SEGMAP
  *   walk PC SP BP AX BX R13        a thread that was stopped in the code cache
- *   bytes ADDR HEX                 of its memory; the last line of an address holds
+ *   bytes ADDR HEX                 as recorded_memory.h has it
  *   frame OBJECT AT CHECK          leaf first, as in struct runtime_frame; 0 0 0: nothing is noted
  *   end PC SP BP                   the first caller that is no code of Java's, the same for all
  *

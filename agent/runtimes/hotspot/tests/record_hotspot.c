@@ -9,49 +9,20 @@
 #include "agent/runtimes/hotspot/hotspot_scopes.h"
 #include "agent/runtimes/target_memory.h"
 #include "agent/runtimes/hotspot/tests/hotspot_golden.h"
+#include "agent/runtimes/tests/recorder.h"
 #include "lib/cleanup.h"
 #include "lib/mem.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/uio.h>
 
-enum { PIECES_MAX = 8192, BYTES_MAX = 14 * 1024 };
+enum { BYTES_MAX = 14 * 1024 };
 
-static struct piece {
-    uint64_t addr;
-    size_t size;
-    unsigned char *bytes;
-} pieces[PIECES_MAX];
-static size_t n_pieces, n_bytes;
 static bool is_recording;
-
-static void keep(uint64_t addr, const void *bytes, size_t size)
-{
-    for (size_t i = 0; i < n_pieces; i++) {
-        if (addr >= pieces[i].addr && addr + size <= pieces[i].addr + pieces[i].size)
-            return;
-    }
-    if (n_pieces == PIECES_MAX)
-        return;
-    pieces[n_pieces] = (struct piece){ addr, size, mem_alloc(size) };
-    memcpy(pieces[n_pieces++].bytes, bytes, size);
-    n_bytes += size;
-}
 
 /* In the place of the agent's own. */
 bool target_memory_read(pid_t pid, uint64_t addr, void *to, size_t size)
 {
-    struct iovec here = { to, size }, there = { (void *)addr, size }; /* NOLINT: of the other one */
-
-    if (process_vm_readv(pid, &here, 1, &there, 1, 0) != (ssize_t)size)
-        return false;
-    if (is_recording)
-        keep(addr, to, size);
-    return true;
+    return is_recording ? recorder_read(pid, addr, to, size) : recorder_peek(pid, addr, to, size);
 }
 
 static char *text_at(pid_t pid, uint64_t addr, char text[GOLDEN_NAME_MAX])
@@ -110,12 +81,11 @@ static void keep_static(pid_t pid, const char *field, uint64_t addr)
 {
     enum { RELEASE_SIZE = 31 };
     unsigned char release[RELEASE_SIZE];
-    uint64_t value = u64(pid, addr);
+    uint64_t value = 0;
 
-    keep(addr, &value, sizeof(value));
-    if (strcmp(field, "_s_vm_release") == 0 &&
-        target_memory_read(pid, value, release, sizeof(release)))
-        keep(value, release, sizeof(release));
+    (void)recorder_read(pid, addr, &value, sizeof(value));
+    if (strcmp(field, "_s_vm_release") == 0)
+        (void)recorder_read(pid, value, release, sizeof(release));
 }
 
 static void write_tables(pid_t pid, const struct hotspot_image *image, uint64_t bias)
@@ -179,7 +149,7 @@ static void record_place(pid_t pid, const struct hotspot_layout *layout, char *l
     struct hotspot_scopes s;
     uint64_t nmethod;
     uint32_t pc, id;
-    size_t n = 0, before = n_pieces, bytes_before = n_bytes;
+    size_t n = 0, before = recorder_memory.n;
     char *theirs = strchr(line, ' '), *rest = NULL;
 
     if (sscanf(line, "%" SCNx64 "@%u:", &nmethod, &pc) != 2 || !theirs ||
@@ -198,31 +168,10 @@ static void record_place(pid_t pid, const struct hotspot_layout *layout, char *l
             (void)fprintf(out, "%s\n", lines[i]);
     } else {
         (void)fprintf(stderr, "not agreed: %s", line);
-        while (n_pieces > before)
-            free(pieces[--n_pieces].bytes);
-        n_bytes = bytes_before;
+        recorded_memory_cut(&recorder_memory, before);
     }
     for (size_t i = 0; i < n; i++)
         free(lines[i]);
-}
-
-static int by_addr(const void *a, const void *b)
-{
-    const struct piece *x = a, *y = b;
-
-    return x->addr < y->addr ? -1 : x->addr > y->addr;
-}
-
-static void write_pieces(void)
-{
-    qsort(pieces, n_pieces, sizeof(pieces[0]), by_addr);
-    for (size_t i = 0; i < n_pieces; i++) {
-        printf("bytes %" PRIx64 " ", pieces[i].addr);
-        for (size_t j = 0; j < pieces[i].size; j++)
-            printf("%02x", pieces[i].bytes[j]);
-        printf("\n");
-        free(pieces[i].bytes);
-    }
 }
 
 /* The variables that a layout depends on, and the heaps. */
@@ -261,9 +210,10 @@ int main(int argc, char **argv)
     write_tables(pid, &image, bias);
     is_recording = true;
     record_machine(pid, &layout, out);
-    while (n_bytes < BYTES_MAX && fgets(line, GOLDEN_LINE_MAX, stdin))
+    while (recorder_memory.n_bytes < BYTES_MAX && fgets(line, GOLDEN_LINE_MAX, stdin))
         record_place(pid, &layout, line, out);
-    write_pieces();
+    recorded_memory_write(&recorder_memory);
+    recorded_memory_release(&recorder_memory);
     (void)fflush(out);
     (void)fputs(expected, stdout);
     return 0;

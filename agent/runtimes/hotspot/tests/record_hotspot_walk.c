@@ -7,52 +7,19 @@
 #include "agent/runtimes/hotspot/hotspot_image.h"
 #include "agent/runtimes/runtime.h"
 #include "agent/runtimes/hotspot/tests/hotspot_walk.h"
+#include "agent/runtimes/tests/recorder.h"
 #include "lib/cleanup.h"
-#include "lib/mem.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
-#include <sys/ptrace.h>
-#include <sys/uio.h>
-#include <sys/user.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { PIECES_MAX = 8192, TRIES_MAX = 4000, PIECE_MAX = 512 };
+enum { TRIES_MAX = 4000 };
 
-static struct piece {
-    uint64_t addr;
-    uint32_t size;
-    unsigned char bytes[PIECE_MAX];
-} pieces[PIECES_MAX];
-static size_t n_pieces, n_written;
 static pid_t target;
-
-/* What a replay would read there. */
-static bool is_known(uint64_t addr, const void *bytes, uint32_t size)
-{
-    for (size_t i = n_pieces; i > 0; i--) {
-        const struct piece *p = &pieces[i - 1];
-
-        if (addr >= p->addr && addr + size <= p->addr + p->size)
-            return memcmp(p->bytes + (addr - p->addr), bytes, size) == 0;
-    }
-    return false;
-}
 
 static bool hotspot_read(void *to, __u32 size, __u64 addr)
 {
-    struct iovec here = { to, size }, there = { (void *)addr, size }; /* NOLINT: of the other one */
-
-    if (process_vm_readv(target, &here, 1, &there, 1, 0) != (ssize_t)size)
-        return false;
-    if (n_pieces < PIECES_MAX && size <= PIECE_MAX && !is_known(addr, to, size)) {
-        pieces[n_pieces].addr = addr;
-        pieces[n_pieces].size = size;
-        memcpy(pieces[n_pieces++].bytes, to, size);
-    }
-    return true;
+    return recorder_read(target, addr, to, size);
 }
 
 static void write_space(const struct hotspot_space *space)
@@ -70,13 +37,7 @@ static void write_walk(const struct user_regs_struct *regs, const struct runtime
 {
     printf("walk %llx %llx %llx %llx %llx %llx\n", regs->rip, regs->rsp, regs->rbp, regs->rax,
            regs->rbx, regs->r13);
-    for (size_t i = n_written; i < n_pieces; i++) {
-        printf("bytes %" PRIx64 " ", pieces[i].addr);
-        for (size_t j = 0; j < pieces[i].size; j++)
-            printf("%02x", pieces[i].bytes[j]);
-        printf("\n");
-    }
-    n_written = n_pieces;
+    recorded_memory_write(&recorder_memory);
     for (size_t i = 0; i < n; i++)
         printf("frame %llx %x %x\n", frames[i].object, frames[i].at, frames[i].check);
     printf("end %llx %llx %llx\n", end->pc, end->sp, end->bp);
@@ -89,8 +50,7 @@ static bool record(pid_t thread, const struct hotspot_space *space)
     struct user_regs_struct regs;
     bool was_written = false;
 
-    if (ptrace(PTRACE_INTERRUPT, thread, NULL, NULL) < 0 || waitpid(thread, NULL, __WALL) < 0 ||
-        ptrace(PTRACE_GETREGS, thread, NULL, &regs) < 0)
+    if (!recorder_stop(thread, &regs))
         return false;
 
     struct unwind_walk w = { .pc = regs.rip,
@@ -109,7 +69,7 @@ static bool record(pid_t thread, const struct hotspot_space *space)
         else
             (void)fprintf(stderr, "stopped at %llx: %d\n", w.pc, w.stop);
     }
-    (void)ptrace(PTRACE_CONT, thread, NULL, NULL);
+    recorder_go_on(thread);
     return was_written;
 }
 
@@ -132,8 +92,7 @@ int main(int argc, char **argv)
 
     if (fd < 0 || elf_image_read(fd, &elf, &e) < 0 || !hotspot_image_read(fd, &elf, &image) ||
         runtime_hotspot.process_size > sizeof(process) ||
-        runtime_hotspot.meet(target, &run, &image, strtoull(argv[4], NULL, 16), process, &space) ||
-        ptrace(PTRACE_SEIZE, thread, NULL, NULL) < 0)
+        runtime_hotspot.meet(target, &run, &image, strtoull(argv[4], NULL, 16), process, &space))
         return 1;
     elf_image_release(&elf);
     write_space(&space);
@@ -141,5 +100,6 @@ int main(int argc, char **argv)
         (void)nanosleep(&(struct timespec){ .tv_nsec = 3100000 + 97000 * (i % 31) }, NULL);
         n += record(thread, &space);
     }
+    recorded_memory_release(&recorder_memory);
     return n > 0 ? 0 : 1;
 }

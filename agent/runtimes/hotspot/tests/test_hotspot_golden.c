@@ -6,6 +6,7 @@
 #include "agent/runtimes/hotspot/hotspot_scopes.h"
 #include "agent/runtimes/target_memory.h"
 #include "agent/runtimes/hotspot/tests/hotspot_golden.h"
+#include "agent/runtimes/tests/recorded_memory.h"
 #include "lib/cleanup.h"
 #include "lib/mem.h"
 
@@ -21,16 +22,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PIECES_MAX = 4096, ENTRIES_MAX = 512, MADE_ADDR = 0x10000, MADE_SIZE = 256 * 1024 };
+enum { ENTRIES_MAX = 512, MADE_ADDR = 0x10000, MADE_SIZE = 256 * 1024 };
 
 /* The machine's memory: recorded pieces, and the tables, which are made of the lines that say what
  * was in them. */
-static struct piece {
-    uint64_t addr;
-    size_t size;
-    unsigned char *bytes;
-} pieces[PIECES_MAX];
-static size_t n_pieces;
+static struct recorded_memory memory;
 static unsigned char made[MADE_SIZE];
 static size_t n_made;
 
@@ -41,13 +37,7 @@ bool target_memory_read(pid_t pid, uint64_t addr, void *to, size_t size)
         memcpy(to, made + (addr - MADE_ADDR), size);
         return true;
     }
-    for (size_t i = 0; i < n_pieces; i++) {
-        if (addr < pieces[i].addr || addr + size > pieces[i].addr + pieces[i].size)
-            continue;
-        memcpy(to, pieces[i].bytes + (addr - pieces[i].addr), size);
-        return true;
-    }
-    return false;
+    return recorded_memory_read(&memory, addr, to, size);
 }
 
 static uint64_t put(const void *bytes, size_t size)
@@ -117,19 +107,6 @@ static void take_type(struct recording *r, const char *line)
     assert_true(r->n_types < ENTRIES_MAX);
     assert_int_equal(sscanf(line, "type %511s %" SCNu64, name, &e->size), 2);
     e->name = put_text(name);
-}
-
-static void take_bytes(const char *line)
-{
-    struct piece *p = &pieces[n_pieces++];
-    int at = 0;
-
-    assert_true(n_pieces < PIECES_MAX);
-    assert_int_equal(sscanf(line, "bytes %" SCNx64 " %n", &p->addr, &at), 1);
-    p->size = strspn(line + at, "0123456789abcdef") / 2;
-    p->bytes = mem_alloc(p->size);
-    for (size_t i = 0; i < p->size; i++)
-        assert_int_equal(sscanf(line + at + 2 * i, "%2hhx", &p->bytes[i]), 1);
 }
 
 /* The tables in memory, and the variables that lead to them. */
@@ -215,8 +192,6 @@ static void take_line(struct recording *r, char *line)
         take_field(r, line);
     else if (strncmp(line, "type ", 5) == 0)
         take_type(r, line);
-    else if (strncmp(line, "bytes ", 6) == 0)
-        take_bytes(line);
     else if (strncmp(line, "version ", 8) == 0)
         check_machine(r, line + 8);
     else if (strncmp(line, "heap ", 5) == 0)
@@ -225,8 +200,8 @@ static void take_line(struct recording *r, char *line)
         check_place(r, line);
     else if (strncmp(line, "scope ", 6) == 0)
         check_scope(r, line);
-    else
-        assert_int_equal(line[0], '#');
+    else if (line[0] != '#')
+        assert_true(recorded_memory_take(&memory, line));
 }
 
 static size_t replay(const char *path)
@@ -242,8 +217,7 @@ static size_t replay(const char *path)
     while (fgets(line, GOLDEN_LINE_MAX, f))
         take_line(r, line);
     assert_int_equal(r->n_scopes, r->scopes.n);
-    while (n_pieces > 0)
-        free(pieces[--n_pieces].bytes);
+    recorded_memory_release(&memory);
     return r->n_places;
 }
 
@@ -278,8 +252,7 @@ static const char *layout_of(const char *path, const char *line_begins, const ch
     }
     make_tables(r);
     why = hotspot_layout_read(1, &r->image, 0, &r->layout);
-    while (n_pieces > 0)
-        free(pieces[--n_pieces].bytes);
+    recorded_memory_release(&memory);
     return why;
 }
 

@@ -2,6 +2,7 @@
 /* hotspot_step: over recorded stacks of Java virtual machines of each version. */
 #include "agent/runtimes/hotspot/tests/hotspot_walk.h"
 
+#include "agent/runtimes/tests/recorded_memory.h"
 #include "lib/cleanup.h"
 #include "lib/mem.h"
 
@@ -12,26 +13,11 @@
 
 #include <glob.h>
 
-enum { PIECES_MAX = 8192, PIECE_MAX = 512 };
-
-static struct piece {
-    uint64_t addr;
-    size_t size;
-    unsigned char bytes[PIECE_MAX];
-} pieces[PIECES_MAX];
-static size_t n_pieces;
+static struct recorded_memory memory;
 
 static bool hotspot_read(void *to, __u32 size, __u64 addr)
 {
-    for (size_t i = n_pieces; i > 0; i--) {
-        const struct piece *p = &pieces[i - 1];
-
-        if (addr < p->addr || addr + size > p->addr + p->size)
-            continue;
-        memcpy(to, p->bytes + (addr - p->addr), size);
-        return true;
-    }
-    return false;
+    return recorded_memory_read(&memory, addr, to, size);
 }
 
 struct recording {
@@ -79,19 +65,6 @@ static void take_walk(struct recording *r, const char *line)
     r->n_frames = 0;
 }
 
-static void take_bytes(const char *line)
-{
-    struct piece *p = &pieces[n_pieces++];
-    int at = 0;
-
-    assert_true(n_pieces < PIECES_MAX);
-    assert_int_equal(sscanf(line, "bytes %" SCNx64 " %n", &p->addr, &at), 1);
-    p->size = strspn(line + at, "0123456789abcdef") / 2;
-    assert_true(p->size <= PIECE_MAX);
-    for (size_t i = 0; i < p->size; i++)
-        assert_int_equal(sscanf(line + at + 2 * i, "%2hhx", &p->bytes[i]), 1);
-}
-
 static void take_frame(struct recording *r, const char *line)
 {
     struct runtime_frame *f = &r->frames[r->n_frames++];
@@ -132,14 +105,12 @@ static void take_line(struct recording *r, const char *line)
         take_heap(r, line);
     else if (strncmp(line, "walk ", 5) == 0)
         take_walk(r, line);
-    else if (strncmp(line, "bytes ", 6) == 0)
-        take_bytes(line);
     else if (strncmp(line, "frame ", 6) == 0)
         take_frame(r, line);
     else if (strncmp(line, "end ", 4) == 0)
         check_walk(r, line);
-    else
-        assert_int_equal(line[0], '#');
+    else if (line[0] != '#')
+        assert_true(recorded_memory_take(&memory, line));
 }
 
 static size_t replay(const char *path)
@@ -150,9 +121,9 @@ static size_t replay(const char *path)
 
     assert_non_null(f);
     print_message("%s\n", path);
-    n_pieces = 0;
     while (fgets(line, WALK_LINE_MAX, f))
         take_line(r, line);
+    recorded_memory_release(&memory);
     return r->n_walks;
 }
 
