@@ -14,25 +14,28 @@ enum { SHARED_CODE_WORDS = 4 };
 /*
  * A ScopeInfo (src/objects/scope-info.tq) begins with flags and two counts, of parameters and of
  * local variables in contexts. Then follow, in an order that changed between versions: the names of
- * these variables, or one table when they are many; a small integer for each; the function's name
- * or the one that was guessed for it; where in the script the function begins and ends.
+ * these variables, or, from V8 9.7 on, one table when they are many; a small integer for each; the
+ * function's name or the one that was guessed for it; where in the script the function begins and
+ * ends.
  */
-enum { SCOPE_WORDS = 192, SCOPE_LOCALS = 2, SCOPE_REST = 3, LOCALS_INLINE_MAX = 75 };
+enum { SCOPE_LOCALS = 2, SCOPE_REST = 3, LOCALS_INLINE_MAX = 75, LOCALS_MAX = 1 << 16 };
 
+enum { SCOPE_WORDS = 14 };
+
+/* Some of its words. */
 struct scope {
     uint64_t words[SCOPE_WORDS];
     size_t n;
 };
 
-/* The words that can be read, fewer at the end of a mapping. */
-static void read_scope(pid_t pid, uint64_t scope_info, struct scope *ret)
+/* Those from the @first on that can be read, fewer at the end of a mapping. */
+static void read_scope(pid_t pid, uint64_t scope_info, size_t first, struct scope *ret)
 {
+    uint64_t addr = scope_info - V8_OBJECT_TAG + (1 + first) * V8_WORD;
+
     ret->n = SCOPE_WORDS;
-    while (ret->n > SCOPE_REST && !target_memory_read(pid, scope_info - V8_OBJECT_TAG + V8_WORD,
-                                                      ret->words, ret->n * sizeof(*ret->words)))
-        ret->n /= 2;
-    if (ret->n <= SCOPE_REST)
-        ret->n = 0;
+    while (ret->n > 0 && !target_memory_read(pid, addr, ret->words, ret->n * sizeof(*ret->words)))
+        ret->n--;
 }
 
 static bool is_range(const struct scope *s, size_t at)
@@ -47,33 +50,47 @@ static void set_range(struct v8_function *f, const struct scope *s, size_t at)
     f->end = (int64_t)(s->words[at + 1] >> 32);
 }
 
-static void parse_scope(pid_t pid, const struct v8_image *v8, const struct scope *s,
+/* How many words there are of local variables. */
+static size_t count_locals(pid_t pid, const struct v8_image *v8, const struct scope *s, size_t at)
+{
+    size_t n = s->words[SCOPE_LOCALS] >> 32;
+    bool has_table = n >= LOCALS_INLINE_MAX && at < s->n && !v8_string_is(pid, v8, s->words[at]);
+
+    if (n > LOCALS_MAX)
+        return LOCALS_MAX;
+    return has_table ? 1 + n : 2 * n;
+}
+
+static void parse_scope(pid_t pid, const struct v8_image *v8, uint64_t scope_info,
                         struct v8_function *f)
 {
     enum { LOOK_MAX = 12 };
-    uint64_t locals = s->n > SCOPE_LOCALS ? s->words[SCOPE_LOCALS] >> 32 : 0;
     size_t at = SCOPE_REST;
+    struct scope s;
+
+    read_scope(pid, scope_info, 0, &s);
+    if (s.n <= SCOPE_REST)
+        return;
 
     /* The range in front, as newer versions have it: there a string or a table would be. */
-    bool range_first = is_range(s, at);
+    bool range_first = is_range(&s, at);
 
     if (range_first) {
-        set_range(f, s, at);
+        set_range(f, &s, at);
         at += 2;
     }
-    at += locals < LOCALS_INLINE_MAX ? 2 * locals : 1 + locals;
-    for (size_t end = at + LOOK_MAX; at < end && at < s->n; at++) {
-        if (!f->name && v8_string_is(pid, v8, s->words[at])) {
-            f->name = v8_string_read(pid, v8, s->words[at], V8_NAME_MAX);
+    read_scope(pid, scope_info, at + count_locals(pid, v8, &s, at), &s);
+    for (size_t i = 0; i < LOOK_MAX && i < s.n; i++) {
+        if (!f->name && v8_string_is(pid, v8, s.words[i])) {
+            f->name = v8_string_read(pid, v8, s.words[i], V8_NAME_MAX);
             if (f->name && (!*f->name || *f->name == '.')) { /* .catch: V8's own, by a guess */
                 free(f->name);
                 f->name = NULL;
             }
-        } else if (f->start < 0 && is_range(s, at) && !is_range(s, at + 1)) {
-            set_range(f, s, at);
+        } else if (f->start < 0 && is_range(&s, i) && !is_range(&s, i + 1)) {
+            set_range(f, &s, i);
             break;
-        } else if (range_first && v8_object_is(s->words[at]) &&
-                   !v8_string_is(pid, v8, s->words[at])) {
+        } else if (range_first && v8_object_is(s.words[i]) && !v8_string_is(pid, v8, s.words[i])) {
             break; /* the scope around it, or another object */
         }
     }
@@ -128,7 +145,6 @@ bool v8_function_read(pid_t pid, const struct v8_image *v8, uint64_t shared, uin
 {
     struct v8_function f = { .start = -1, .end = -1 };
     uint64_t name = 0, script = 0, file;
-    struct scope scope;
 
     if (!v8_object_has_type(pid, v8, shared, v8->shared_type) ||
         !v8_object_field(pid, shared, v8->walk.shared_name, &name) ||
@@ -136,8 +152,7 @@ bool v8_function_read(pid_t pid, const struct v8_image *v8, uint64_t shared, uin
         v8_check(name, script) != check)
         return false;
     if (v8_object_has_type(pid, v8, name, v8->scope_info_type)) {
-        read_scope(pid, name, &scope);
-        parse_scope(pid, v8, &scope, &f);
+        parse_scope(pid, v8, name, &f);
     } else if (v8_object_is(name)) {
         f.name = v8_string_read(pid, v8, name, V8_NAME_MAX);
     }
