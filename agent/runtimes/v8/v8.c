@@ -198,12 +198,13 @@ static size_t function_bytes(const void *data)
            named->lines.n * sizeof(*named->lines.ends);
 }
 
-/* V8's own functions have neither name nor script; the built-in code that runs them does. */
+/* V8's own functions have neither name nor script; the built-in code that runs them does. Of eval()
+ * there is a script without a name. */
 static bool is_shown(const void *data)
 {
     const struct v8_function *f = &((const struct v8_named *)data)->function;
 
-    return *f->name || *f->file;
+    return *f->name || *f->file || f->source != 0;
 }
 
 /* Where in the script it is; a place outside the function is none of its own. */
