@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * recorded_memory: pieces of a process's memory, as a recorder reads them of the process and a test
- * of what it wrote. A line each:
+ * of what it wrote: one piece a line, or some of them, deflated.
  *
- *   bytes ADDR HEX
+ *   bytes ADDR HEX           ADDR is hexadecimal, too
+ *   packed SIZE BASE64       of SIZE bytes: an address and a size, 64 bits each, and what was there
  *
- * Both are hexadecimal. Of pieces that lie over each other the last one holds; a read is in one
- * piece.
+ * Of pieces that lie over each other the last one holds; a read is in one piece.
  */
 #pragma once
 
+#include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "lib/digest.h"
 #include "lib/mem.h"
 
 #include <inttypes.h>
@@ -19,6 +22,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
+
+enum {
+    RECORDED_LINE_MAX = 256 << 10,
+    RECORDED_PIECE_MAX = 16 << 10,
+    RECORDED_MEMORY_MAX = 4 << 20
+};
 
 struct recorded_piece {
     uint64_t addr;
@@ -56,13 +66,15 @@ static inline bool recorded_memory_read(const struct recorded_memory *m, uint64_
     return bytes != NULL;
 }
 
-/* Takes over @bytes. */
-static inline void recorded_memory_add(struct recorded_memory *m, uint64_t addr,
-                                       unsigned char *bytes, size_t size)
+static inline void recorded_memory_add(struct recorded_memory *m, uint64_t addr, const void *bytes,
+                                       size_t size)
 {
+    struct recorded_piece piece = { addr, size, mem_alloc(size) };
+
+    memcpy(piece.bytes, bytes, size);
     if ((m->n & (m->n - 1)) == 0)
         m->pieces = mem_grow(m->pieces, m->n ? m->n * 2 : 1, sizeof(*m->pieces));
-    m->pieces[m->n++] = (struct recorded_piece){ addr, size, bytes };
+    m->pieces[m->n++] = piece;
     m->n_bytes += size;
 }
 
@@ -72,11 +84,8 @@ static inline void recorded_memory_keep(struct recorded_memory *m, uint64_t addr
 {
     const unsigned char *known = recorded_memory_at(m, addr, size);
 
-    if (known && memcmp(known, bytes, size) == 0)
-        return;
-    unsigned char *copy = mem_alloc(size);
-    memcpy(copy, bytes, size);
-    recorded_memory_add(m, addr, copy, size);
+    if (!known || memcmp(known, bytes, size) != 0)
+        recorded_memory_add(m, addr, bytes, size);
 }
 
 /* Forgets all but the first @n pieces. */
@@ -98,30 +107,62 @@ static inline void recorded_memory_release(struct recorded_memory *m)
 /* Those that were not written yet, to stdout. */
 static inline void recorded_memory_write(struct recorded_memory *m)
 {
+    _cleanup_buf_ struct buf plain = BUF_INIT(RECORDED_MEMORY_MAX);
+    _cleanup_buf_ struct buf text = BUF_INIT(RECORDED_MEMORY_MAX);
+
     for (; m->n_written < m->n; m->n_written++) {
         const struct recorded_piece *p = &m->pieces[m->n_written];
+        const uint64_t head[] = { p->addr, p->size };
 
-        printf("bytes %" PRIx64 " ", p->addr);
-        for (size_t i = 0; i < p->size; i++)
-            printf("%02x", p->bytes[i]);
-        printf("\n");
+        (void)buf_add(&plain, head, sizeof(head));
+        (void)buf_add(&plain, p->bytes, p->size);
     }
+
+    uLongf size = compressBound(plain.len);
+    _cleanup_free_ unsigned char *packed = mem_alloc(size);
+
+    if (plain.len == 0 || buf_overflowed(&plain) ||
+        compress2(packed, &size, (const void *)plain.data, plain.len, Z_BEST_COMPRESSION) != Z_OK ||
+        base64_encode(packed, size, &text) < 0)
+        return;
+    printf("packed %zu %s\n", plain.len, buf_str(&text));
+}
+
+static inline bool recorded_memory_unpack(struct recorded_memory *m, size_t size, const char *text)
+{
+    _cleanup_buf_ struct buf packed = BUF_INIT(RECORDED_MEMORY_MAX);
+    _cleanup_free_ unsigned char *plain = mem_alloc(size);
+    uLongf n = size;
+    uint64_t head[2];
+
+    if (base64_decode(text, strcspn(text, "\n"), &packed) < 0 ||
+        uncompress(plain, &n, (const void *)packed.data, packed.len) != Z_OK || n != size)
+        return false;
+    for (size_t at = 0; at < size; at += sizeof(head) + head[1]) {
+        if (size - at < sizeof(head))
+            return false;
+        memcpy(head, plain + at, sizeof(head));
+        if (head[1] > size - at - sizeof(head))
+            return false;
+        recorded_memory_add(m, head[0], plain + at + sizeof(head), head[1]);
+    }
+    return true;
 }
 
 /* False: that is no such line. */
 static inline bool recorded_memory_take(struct recorded_memory *m, const char *line)
 {
+    unsigned char bytes[RECORDED_PIECE_MAX];
     uint64_t addr;
+    size_t size;
     int at = 0;
 
-    if (sscanf(line, "bytes %" SCNx64 " %n", &addr, &at) != 1 || at == 0)
+    if (sscanf(line, "packed %zu %n", &size, &at) == 1 && size <= RECORDED_MEMORY_MAX)
+        return recorded_memory_unpack(m, size, line + at);
+    if (sscanf(line, "bytes %" SCNx64 " %n", &addr, &at) != 1)
         return false;
-
-    size_t size = strspn(line + at, "0123456789abcdef") / 2;
-    unsigned char *bytes = mem_alloc(size);
-
-    for (size_t i = 0; i < size; i++)
-        (void)sscanf(line + at + 2 * i, "%2hhx", &bytes[i]); /* they are such digits */
+    for (size = 0; size < sizeof(bytes) && sscanf(line + at, "%2hhx", &bytes[size]) == 1; size++)
+        at += 2;
     recorded_memory_add(m, addr, bytes, size);
     return true;
 }

@@ -8,7 +8,7 @@
  *   field TYPE NAME TEXT OFFSET    of the tables that libjvm exports; a space in TEXT is a ~
  *   static TYPE NAME ADDR
  *   type NAME SIZE
- *   bytes ADDR HEX                 as recorded_memory.h has it
+ *   bytes ..., packed ...          as recorded_memory.h has them
  *   version TEXT
  *   heap LOW HIGH SEGMAP
  *   place NMETHOD ID PC LEVEL      a place in compiled code, and which compiler made it
@@ -20,4 +20,4 @@
 /* clang-format on */
 #pragma once
 
-enum { GOLDEN_LINE_MAX = 16 * 1024, GOLDEN_NAME_MAX = 512 };
+enum { GOLDEN_NAME_MAX = 512 };

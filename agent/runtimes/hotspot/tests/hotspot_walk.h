@@ -8,7 +8,7 @@
  *   offset NAME VALUE              of struct hotspot_offsets
  *   heap LOW HIGH SEGMAP
  *   walk PC SP BP AX BX R13        a thread that was stopped in the code cache
- *   bytes ADDR HEX                 as recorded_memory.h has it
+ *   bytes ..., packed ...          as recorded_memory.h has them
  *   frame OBJECT AT CHECK          leaf first, as in struct runtime_frame; 0 0 0: nothing is noted
  *   end PC SP BP                   the first caller that is no code of Java's, the same for all
  *
@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WALK_FRAMES_MAX = 512, WALK_LINE_MAX = 4096 };
+enum { WALK_FRAMES_MAX = 512 };
 
 #define WALK_OFFSETS(X)                                                                            \
     X(blob_name)                                                                                   \

@@ -95,25 +95,25 @@ static void write_tables(pid_t pid, const struct hotspot_image *image, uint64_t 
     uint64_t stride = u64(pid, bias + image->structs.stride);
     uint64_t name;
 
-#define OF(which, column) u64(pid, at + u64(pid, bias + image->which.column))
-    for (; (name = OF(structs, type)); at += stride) {
+#define COLUMN(which, column) u64(pid, at + u64(pid, bias + image->which.column))
+    for (; (name = COLUMN(structs, type)); at += stride) {
         if (!is_of_use(text_at(pid, name, type)))
             continue;
-        text_at(pid, OF(structs, field), field);
-        if ((uint32_t)OF(structs, is_static) == 0)
+        text_at(pid, COLUMN(structs, field), field);
+        if ((uint32_t)COLUMN(structs, is_static) == 0)
             printf("field %s %s %s %" PRIu64 "\n", type, field,
-                   OF(structs, text) ? text_at(pid, OF(structs, text), text) : "-",
-                   OF(structs, off));
+                   COLUMN(structs, text) ? text_at(pid, COLUMN(structs, text), text) : "-",
+                   COLUMN(structs, off));
         else if (strcmp(type, "StubRoutines") != 0 || strstr(field, "_call_stub")) {
-            printf("static %s %s %" PRIx64 "\n", type, field, OF(structs, addr));
-            keep_static(pid, field, OF(structs, addr));
+            printf("static %s %s %" PRIx64 "\n", type, field, COLUMN(structs, addr));
+            keep_static(pid, field, COLUMN(structs, addr));
         }
     }
     at = u64(pid, bias + image->types.table);
     stride = u64(pid, bias + image->types.stride);
-    for (; (name = OF(types, name)); at += stride) {
+    for (; (name = COLUMN(types, name)); at += stride) {
         if (is_of_use(text_at(pid, name, type)))
-            printf("type %s %" PRIu64 "\n", type, OF(types, size));
+            printf("type %s %" PRIu64 "\n", type, COLUMN(types, size));
     }
 }
 
@@ -188,7 +188,7 @@ static void record_machine(pid_t pid, const struct hotspot_layout *layout, FILE 
 
 int main(int argc, char **argv)
 {
-    _cleanup_free_ char *line = mem_alloc(GOLDEN_LINE_MAX), *expected = NULL;
+    _cleanup_free_ char *line = mem_alloc(RECORDED_LINE_MAX), *expected = NULL;
     struct elf_image elf = { 0 };
     struct hotspot_image image;
     struct hotspot_layout layout;
@@ -210,7 +210,7 @@ int main(int argc, char **argv)
     write_tables(pid, &image, bias);
     is_recording = true;
     record_machine(pid, &layout, out);
-    while (recorder_memory.n_bytes < BYTES_MAX && fgets(line, GOLDEN_LINE_MAX, stdin))
+    while (recorder_memory.n_bytes < BYTES_MAX && fgets(line, RECORDED_LINE_MAX, stdin))
         record_place(pid, &layout, line, out);
     recorded_memory_write(&recorder_memory);
     recorded_memory_release(&recorder_memory);

@@ -207,14 +207,14 @@ static void take_line(struct recording *r, char *line)
 static size_t replay(const char *path)
 {
     _cleanup_free_ struct recording *r = mem_zalloc(sizeof(*r));
-    _cleanup_free_ char *line = mem_alloc(GOLDEN_LINE_MAX);
+    _cleanup_free_ char *line = mem_alloc(RECORDED_LINE_MAX);
     _cleanup_fclose_ FILE *f = fopen(path, "re");
 
     assert_non_null(f);
     print_message("%s\n", path);
     memset(made, 0, sizeof(made));
     n_made = 0;
-    while (fgets(line, GOLDEN_LINE_MAX, f))
+    while (fgets(line, RECORDED_LINE_MAX, f))
         take_line(r, line);
     assert_int_equal(r->n_scopes, r->scopes.n);
     recorded_memory_release(&memory);
@@ -238,16 +238,16 @@ static void says_what_the_serviceability_agent_says(void **state)
 static const char *layout_of(const char *path, const char *line_begins, const char *instead)
 {
     _cleanup_free_ struct recording *r = mem_zalloc(sizeof(*r));
-    _cleanup_free_ char *line = mem_alloc(GOLDEN_LINE_MAX);
+    _cleanup_free_ char *line = mem_alloc(RECORDED_LINE_MAX);
     _cleanup_fclose_ FILE *f = fopen(path, "re");
     const char *why;
 
     assert_non_null(f);
     memset(made, 0, sizeof(made));
     n_made = 0;
-    while (fgets(line, GOLDEN_LINE_MAX, f) && strncmp(line, "version ", 8) != 0) {
+    while (fgets(line, RECORDED_LINE_MAX, f) && strncmp(line, "version ", 8) != 0) {
         if (strncmp(line, line_begins, strlen(line_begins)) == 0)
-            (void)snprintf(line, GOLDEN_LINE_MAX, "%s", *instead ? instead : "#");
+            (void)snprintf(line, RECORDED_LINE_MAX, "%s", *instead ? instead : "#");
         take_line(r, line);
     }
     make_tables(r);

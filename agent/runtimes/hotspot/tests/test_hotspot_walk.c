@@ -116,12 +116,12 @@ static void take_line(struct recording *r, const char *line)
 static size_t replay(const char *path)
 {
     _cleanup_free_ struct recording *r = mem_zalloc(sizeof(*r));
-    _cleanup_free_ char *line = mem_alloc(WALK_LINE_MAX);
+    _cleanup_free_ char *line = mem_alloc(RECORDED_LINE_MAX);
     _cleanup_fclose_ FILE *f = fopen(path, "re");
 
     assert_non_null(f);
     print_message("%s\n", path);
-    while (fgets(line, WALK_LINE_MAX, f))
+    while (fgets(line, RECORDED_LINE_MAX, f))
         take_line(r, line);
     recorded_memory_release(&memory);
     return r->n_walks;
