@@ -124,12 +124,13 @@ $(OUT)/operator.a $(OUT)/agent.a:
 TEST_BIN := $(patsubst %.c,$(OUT)/%,$(TESTS))
 FUZZ_BIN := $(patsubst %.c,$(OUT)/%,$(FUZZERS))
 RECORDERS := $(OUT)/agent/unwind/tests/record_stack $(OUT)/agent/unwind/tests/record_dump
-RECORD_JAVA := $(OUT)/agent/runtimes/hotspot/tests/record_hotspot $(OUT)/agent/runtimes/hotspot/tests/record_hotspot_walk
+RECORD_JAVA := $(addprefix $(OUT)/agent/runtimes/hotspot/tests/,record_hotspot record_hotspot_walk)
+RECORD_RUNTIMES := $(addprefix $(OUT)/agent/runtimes/,python/tests/record_python v8/tests/record_v8)
 define link_test
 	$(call say,LD,$@)
 	$(Q)$(LD_$(1)) $(LDFLAGS_$(PROFILE)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $$(pkg-config --libs $(LIBS_$(1))) $(STATIC_$(1)) -lpthread
 endef
-$(filter $(OUT)/agent/%,$(TEST_BIN) $(FUZZ_BIN)) $(RECORDERS) $(RECORD_JAVA): $(OUT)/%: $(OUT)/%.o $(OUT)/agent.a
+$(filter $(OUT)/agent/%,$(TEST_BIN) $(FUZZ_BIN)) $(RECORDERS) $(RECORD_JAVA) $(RECORD_RUNTIMES): $(OUT)/%: $(OUT)/%.o $(OUT)/agent.a
 	$(call link_test,agent)
 $(filter-out $(OUT)/agent/%,$(TEST_BIN) $(FUZZ_BIN)): $(OUT)/%: $(OUT)/%.o $(OUT)/operator.a
 	$(call link_test,operator)
@@ -193,6 +194,8 @@ record-stacks: $(RECORDERS) ## make the recorded stacks of agent/unwind/tests an
 	@agent/unwind/tests/record_stacks $^ $(ONLY)
 record-java: $(RECORD_JAVA) ## make the recorded Java virtual machines of agent/runtimes/hotspot/tests anew (of JAVAS: homes of JDKs)
 	@agent/runtimes/hotspot/tests/record_hotspots $^ $(JAVAS)
+record-runtimes: $(RECORD_RUNTIMES) ## the same of Python and Node.js (of PROGRAMS: paths of python3.N and node; as root)
+	@$(SUDO) agent/runtimes/tests/record_runtimes $^ $(PROGRAMS)
 
 arm64-objects: $(call objects,$(SRC_agent) $(ASM_agent))
 arm64: have-deps ## compile the agent and its BPF programs for arm64, without linking them
@@ -288,6 +291,6 @@ help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 	@printf '\nVariables: IMG=%s\n           AGENT_IMG=%s\n           KUBECONFIG, KUBECTL, CC, PROFILE, V=1\n' '$(IMG)' '$(AGENT_IMG)'
 
-.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test record-stacks record-java arm64 arm64-objects tsan kernels runtimes bench-webhook bench-agent lint format clean install uninstall deploy undeploy run manifests \
+.PHONY: all unit-tests fuzzers fuzz-smoke $(FUZZ_NAMES) deps have-deps print-flags demo demo-clean test record-stacks record-java record-runtimes arm64 arm64-objects tsan kernels runtimes bench-webhook bench-agent lint format clean install uninstall deploy undeploy run manifests \
   build-installer docker-build docker-push docker-buildx help
 -include $(shell [ -d $(OUT) ] && find $(OUT) -name '*.d')
