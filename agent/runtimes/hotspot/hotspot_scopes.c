@@ -103,7 +103,26 @@ static bool read_int(const struct reading *r, uint64_t addr, int32_t *ret)
     return target_memory_read(r->pid, addr, ret, sizeof(*ret));
 }
 
-/* The first place at or behind @pc, by halves. 0: there is none, or nothing is known there. */
+static bool read_place(const struct reading *r, uint64_t i, uint16_t field, int32_t *ret)
+{
+    return read_int(r, r->places.pcs + i * r->layout->pc_desc_size + field, ret);
+}
+
+/* Does the place before the one behind @pc tell more of it? C1 notes many places, and puts the test
+ * of a loop behind that of its end; C2 notes none in a loop but that. */
+static bool is_before_nearer(const struct reading *r, uint64_t behind, uint32_t pc)
+{
+    const struct hotspot_layout *l = r->layout;
+    int32_t from, to;
+
+    return r->header[l->nmethod_comp_level] <= HOTSPOT_LEVEL_C1_MAX && behind > 0 &&
+           read_place(r, behind - 1, l->pc_desc_pc, &from) &&
+           read_place(r, behind, l->pc_desc_pc, &to) && from >= 0 &&
+           (int64_t)pc - from < to - (int64_t)pc;
+}
+
+/* The place at @pc or behind it, by halves, or the one before. 0: there is none, or nothing is
+ * known there. */
 static uint32_t scope_at(const struct reading *r, uint32_t pc)
 {
     const struct hotspot_layout *l = r->layout;
@@ -113,17 +132,18 @@ static uint32_t scope_at(const struct reading *r, uint32_t pc)
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
 
-        if (!read_int(r, r->places.pcs + middle * l->pc_desc_size + l->pc_desc_pc, &value))
+        if (!read_place(r, middle, l->pc_desc_pc, &value))
             return 0;
         if (value < (int32_t)pc)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low == n ||
-        !read_int(r, r->places.pcs + low * l->pc_desc_size + l->pc_desc_scope, &value) || value < 0)
+    if (low == n)
         return 0;
-    return (uint32_t)value;
+    if (is_before_nearer(r, low, pc))
+        low--;
+    return read_place(r, low, l->pc_desc_scope, &value) && value > 0 ? (uint32_t)value : 0;
 }
 
 /* What is read of the scopes: callers lie before what they call, mostly near it. */

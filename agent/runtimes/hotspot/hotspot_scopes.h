@@ -5,8 +5,8 @@
  *
  * The compilers leave that, for a machine that wants to go back to the interpreter, at calls and
  * other places where a thread can be stopped (share/code/pcDesc.hpp, scopeDesc.hpp); any other
- * place is taken as the next of these. Read from the target's memory; what does not fit together is
- * not believed.
+ * place is taken as the next of these, or in code of C1 as the nearest. Read from the target's
+ * memory; what does not fit together is not believed.
  */
 #pragma once
 

@@ -192,6 +192,25 @@ static void takes_the_next_place(void **state)
     assert_only_compiled(UINT32_MAX);
 }
 
+static void takes_the_nearest_place_of_the_first_compiler(void **state)
+{
+    static const struct {
+        uint32_t pc;
+        size_t n;
+    } cases[] = { { 0, 3 }, { PC, 3 }, { PC + 24, 3 }, { PC + 25, 2 }, { PC + 51, 2 } };
+    struct hotspot_scopes s;
+
+    (void)state;
+    memset(memory, 0, sizeof(memory));
+    put_nmethod(put_scopes(3, 8));
+    put_u32(76, HOTSPOT_LEVEL_C1_MAX);
+    put_u32(PCS + 36, put_scopes(2, 8));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_true(read_scopes(cases[i].pc, &s));
+        assert_int_equal(s.n, cases[i].n);
+    }
+}
+
 static void believes_nothing_that_does_not_fit(void **state)
 {
     static const struct {
@@ -261,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_chains),
         cmocka_unit_test(takes_the_next_place),
+        cmocka_unit_test(takes_the_nearest_place_of_the_first_compiler),
         cmocka_unit_test(believes_nothing_that_does_not_fit),
         cmocka_unit_test(survives_a_layout_in_part),
         cmocka_unit_test(knows_what_is_gone),
