@@ -16,10 +16,9 @@ struct proc_map {
     uint64_t off;        /* of start in the file */
     uint64_t inode;      /* 0: no file */
     uint32_t dev_major, dev_minor;
-    bool executable;
-    const char *path; /* borrows from the line; not NUL-terminated */
+    bool executable, reserved; /* reserved: nobody may read, write or run it (yet) */
+    const char *path;          /* borrows from the line; not NUL-terminated */
     size_t path_len;
-    bool reserved; /* room for what is put there later: nobody may read, write or run it */
 };
 
 /* @line without its newline. False: not a line of maps. */
