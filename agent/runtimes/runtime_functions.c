@@ -286,7 +286,7 @@ static void read_calls(struct runtime_functions *f, const struct runtime_place *
                        struct found_calls *ret)
 {
     struct reader reader = { .place = place };
-    uint64_t began_ns;
+    uint64_t began_ns = 0;
 
     reader.has_time = reading_begin(f->reading, &began_ns);
     find_all_calls(f, &reader, key, frame, ret);

@@ -110,7 +110,7 @@ static const char *read_debug_offsets(int minor, const unsigned char *text, size
                                 .type_cached_keys = 880,
                                 .attributes = PYTHON_ATTRIBUTES_INLINE };
     struct python_layout *w = &o.walk;
-    uint16_t names[PYTHON_NAMES_MAX];
+    uint16_t names[PYTHON_NAMES_MAX] = { 0 };
     const struct {
         struct word word;
         uint16_t *to;
