@@ -118,8 +118,8 @@ static size_t find_frame(struct runtime_functions *f, const struct runtime_frame
     size_t n = runtime_functions_find(f, 1, &here, frame, pc, calls_found);
     bool is_known;
 
-    if (n == 0)
-        return 0;
+    if (n == 0 || !expected)
+        return n;
 
     char *text = runtime_functions_name(f, calls_found[0].function, calls_found[0].line, &is_known);
 
