@@ -183,6 +183,7 @@ void v8_function_release(struct v8_function *function)
 struct counting {
     struct v8_lines *lines;
     uint32_t at;
+    bool too_many;
 };
 
 static void find_ends(void *arg, const unsigned char *chars, size_t n, unsigned width)
@@ -194,6 +195,9 @@ static void find_ends(void *arg, const unsigned char *chars, size_t n, unsigned 
 
         if (chars[i * width] != '\n' || (width == 2 && chars[i * width + 1] != 0))
             continue;
+        c->too_many = l->n == V8_LINES_MAX;
+        if (c->too_many)
+            return;
         if ((l->n & (l->n - 1)) == 0)
             l->ends = mem_grow(l->ends, l->n ? l->n * 2 : 1, sizeof(*l->ends));
         l->ends[l->n++] = c->at;
@@ -203,9 +207,10 @@ static void find_ends(void *arg, const unsigned char *chars, size_t n, unsigned 
 bool v8_lines_read(pid_t pid, const struct v8_image *v8, uint64_t source, struct v8_lines *ret)
 {
     struct v8_lines lines = { 0 };
-    struct counting counting = { &lines, 0 };
+    struct counting counting = { .lines = &lines };
 
-    if (!v8_string_each(pid, v8, source, V8_SOURCE_MAX, find_ends, &counting)) {
+    if (!v8_string_each(pid, v8, source, V8_SOURCE_MAX, find_ends, &counting) ||
+        counting.too_many) {
         free(lines.ends);
         return false;
     }

@@ -20,6 +20,7 @@ enum {
     V8_FILE_MAX = 1024,          /* characters */
     V8_POSITIONS_MAX = 64 << 10, /* bytes of a function's table of positions */
     V8_SOURCE_MAX = 16 << 20,    /* characters of a script in which lines are counted */
+    V8_LINES_MAX = 1 << 20,      /* lines of such a script */
 };
 
 struct v8_function {
@@ -49,6 +50,7 @@ struct v8_lines {
     size_t before; /* lines that end before the part */
 };
 
+/* False: the text cannot be read, or has too many lines. */
 bool v8_lines_read(pid_t pid, const struct v8_image *v8, uint64_t source, struct v8_lines *ret);
 int v8_lines_at(const struct v8_lines *lines, int64_t place); /* from 1 on; 0: not known. Pure. */
 
