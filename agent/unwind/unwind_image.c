@@ -2,6 +2,7 @@
 #include "agent/unwind/unwind_image.h"
 
 #include "agent/symbols/elf_headers.h"
+#include "agent/unwind/code_rows.h"
 #include "agent/unwind/coroutine_rows.h"
 #include "agent/unwind/go_rows.h"
 #include "lib/cleanup.h"
@@ -282,6 +283,8 @@ int unwind_image_read(int fd, struct unwind_rules *rules, struct unwind_image *r
     coroutine_rows_end(fd, &h, image.range, UNWIND_ROWS_PER_IMAGE_MAX, rules, &image.table);
     if (image.range.arch == UNWIND_ARM64)
         add_plt(&h, fd, rules, &image);
+    else if (!image.is_go)
+        code_rows_add(fd, &h, UNWIND_ROWS_PER_IMAGE_MAX, rules, &image);
     *ret_image = image;
     return 0;
 }

@@ -13,12 +13,12 @@ SOURCES = ROOT / "e2e/workloads/native"
 OUT = ROOT / "build/workloads/native"
 NICE = -10
 
-ALL = ("c-fp c-nofp c-debug-info c-static c-debug-frame c-musl c-musl-shared c-clang c-debuglink c-build-id c-gnu-debugdata cxx cxx-inlined "
+ALL = ("c-fp c-nofp c-debug-info c-static c-debug-frame c-no-tables c-musl c-musl-shared musl-libc c-clang c-debuglink c-build-id c-gnu-debugdata cxx cxx-inlined "
        "rust rust-debug-info go go-stripped prefork forking execing threads kernel frames late").split()
 LARGE = ["big"]  # 200 MB, for the cost only
 
 PROGRAM = {"cxx": "cxx", "cxx-inlined": "cxx"}  # in the folder of the workload; else stacks, or its own name
-OWN_NAME = ("prefork", "forking", "execing", "threads", "kernel", "frames", "late", "big")
+OWN_NAME = ("musl-libc", "prefork", "forking", "execing", "threads", "kernel", "frames", "late", "big")
 
 
 def build(name):
