@@ -99,7 +99,8 @@ static void open_image(pid_t pid, const struct proc_map *map, struct image *imag
 
     proc_maps_display_name(map, image->name, sizeof(image->name));
     image->debug = (struct debug_file){ .fd = -1, .alt_fd = -1 };
-    image->fd = is_vdso(map) ? open_vdso() : proc_file_open_mapped(pid, map);
+    image->is_vdso = is_vdso(map);
+    image->fd = image->is_vdso ? open_vdso() : proc_file_open_mapped(pid, map);
     if (image->fd < 0 || elf_image_read(image->fd, &image->elf, &ignored) < 0)
         return; /* not ELF: its frames keep file offsets for names */
     if (proc_maps_path(map, path, sizeof(path)))

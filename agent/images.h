@@ -34,6 +34,7 @@ struct image {
     struct elf_image elf;    /* empty when it is no ELF file */
     struct debug_file debug; /* to be had by images_debug() */
     bool debug_was_checked;
+    bool is_vdso;
 };
 
 struct images;

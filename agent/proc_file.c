@@ -156,13 +156,20 @@ int proc_file_open_in_root(pid_t pid, const char *path)
     return reopen_regular(path_fd);
 }
 
+enum { LINK_MAX_BYTES = 96 };
+
 /* A link of the kernel's to the mapped file itself, whatever became of its name. */
+static void map_file_link(pid_t pid, uint64_t start, uint64_t end, char link[LINK_MAX_BYTES])
+{
+    (void)snprintf(link, LINK_MAX_BYTES, "/proc/%d/map_files/%llx-%llx", pid,
+                   (unsigned long long)start, (unsigned long long)end);
+}
+
 static int open_map_file(pid_t pid, const struct proc_map *map)
 {
-    char link[96];
+    char link[LINK_MAX_BYTES];
 
-    (void)snprintf(link, sizeof(link), "/proc/%d/map_files/%llx-%llx", pid,
-                   (unsigned long long)map->start, (unsigned long long)map->end);
+    map_file_link(pid, map->start, map->end, link);
     _cleanup_close_ int path_fd = open(link, O_PATH | O_CLOEXEC);
     return path_fd < 0 ? -errno : reopen_regular(path_fd);
 }
@@ -201,4 +208,24 @@ int proc_file_open_mapped(pid_t pid, const struct proc_map *map)
     if (!is_same_file(named, map))
         return -ESTALE;
     return take_fd(named);
+}
+
+/* A process whose memory is gone already has no mappings either, and no program. */
+static bool has_program(pid_t pid)
+{
+    char path[64], target;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+    return readlink(path, &target, 1) == 1;
+}
+
+bool proc_file_is_replaced(pid_t pid, uint64_t start, uint64_t end, int fd)
+{
+    char link[LINK_MAX_BYTES];
+    struct stat now, then;
+
+    map_file_link(pid, start, end, link);
+    if (stat(link, &now) < 0)
+        return errno == ENOENT && has_program(pid);
+    return fstat(fd, &then) == 0 && (now.st_ino != then.st_ino || now.st_dev != then.st_dev);
 }

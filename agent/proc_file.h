@@ -39,3 +39,7 @@ int proc_file_open_in_root(pid_t pid, const char *path);
 /* The file that is mapped there: that very one, or a negative errno (-ESTALE: another is in its
  * place). */
 int proc_file_open_mapped(pid_t pid, const struct proc_map *map);
+
+/* Another file than that behind @fd, or none, is mapped at [start, end) by now. False, too, when
+ * that cannot be told. */
+bool proc_file_is_replaced(pid_t pid, uint64_t start, uint64_t end, int fd);

@@ -434,6 +434,17 @@ const struct code *processes_find(struct processes *p, struct running *r, uint64
     return code;
 }
 
+void processes_check(struct processes *p, struct running *r, uint64_t addr, uint64_t now_ns)
+{
+    const struct code *code = find(r, addr);
+    const struct image *image =
+        code && code->image != IMAGE_NONE ? images_get(p->images, code->image) : NULL;
+
+    if (image && image->fd >= 0 && !image->is_vdso &&
+        proc_file_is_replaced((pid_t)r->pid, code->start, code->end, image->fd))
+        (void)read_if_due(p, r, now_ns);
+}
+
 uint64_t processes_work(struct processes *p, uint64_t now_ns)
 {
     uint64_t next = UINT64_MAX;

@@ -54,6 +54,11 @@ struct process *running_shown(struct running *running); /* after a sample of it 
 uint64_t running_image(const struct running *running);  /* its number; never one that was before */
 const struct layout *running_layout(const struct running *running); /* NULL: nothing is known */
 
+/* Looks whether the file that holds a user address is another one by now; if so, may read the
+ * process again. */
+void processes_check(struct processes *processes, struct running *running, uint64_t addr,
+                     uint64_t now_ns);
+
 /* The code that holds a user address, or NULL. May read the process again. */
 const struct code *processes_find(struct processes *processes, struct running *running,
                                   uint64_t addr, uint64_t now_ns);

@@ -228,6 +228,17 @@ static void find_run(const uint64_t *words, size_t n, bool is_run[RECORD_USER_MA
     }
 }
 
+/* A library may have come to where another one was: seen at the interrupted code, and at one of its
+ * callers by chance. */
+static void check_files(struct profile *p, struct running *running, const struct record *r,
+                        const uint64_t *pcs)
+{
+    if (r->n_user == 0)
+        return;
+    processes_check(p->processes, running, pcs[0], r->time_ns);
+    processes_check(p->processes, running, pcs[r->time_ns % r->n_user], r->time_ns);
+}
+
 /* Why the stack has no more frames. */
 static uint32_t cut_of(const struct record *r)
 {
@@ -256,6 +267,7 @@ static bool collect(struct profile *p, struct running *running, const struct rec
     uint32_t n = 0;
 
     find_run(words, r->n_runtime, is_run);
+    check_files(p, running, r, pcs + r->n_kernel);
     ret->n = 0;
     ret->root.cut = cut_of(r) | by_pointers;
     for (; n < r->n_user; n++) {

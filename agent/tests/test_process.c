@@ -264,6 +264,40 @@ static void earns_a_share_of_the_time_and_owes_no_more_than_it_may(void **state)
     assert_int_equal(b.left_ns, BUDGET_MAX_NS);
 }
 
+static void *map_file(void *at, int flags)
+{
+    int fd = memfd_create("code", MFD_CLOEXEC);
+    void *code;
+
+    assert_int_equal(ftruncate(fd, 4096), 0);
+    code = mmap(at, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | flags, fd, 0);
+    assert_ptr_not_equal(code, MAP_FAILED);
+    (void)close(fd);
+    return code;
+}
+
+static void sees_another_file_in_the_place_of_one(void **state)
+{
+    struct fixture *f = *state;
+    struct record sample = record_of(RECORD_SAMPLE, getpid(), 1000 * MS);
+    void *code = map_file(NULL, 0);
+    uint64_t addr = (uintptr_t)code;
+    struct running *running = processes_sampled(f->processes, &sample);
+
+    if (geteuid() != 0)
+        skip(); /* whose file it is, the kernel tells who has a capability */
+
+    uint32_t before = processes_find(f->processes, running, addr, 1000 * MS)->image;
+    const struct layout *layout = running_layout(running);
+
+    processes_check(f->processes, running, addr, 2000 * MS);
+    assert_ptr_equal(running_layout(running), layout);
+    (void)map_file(code, MAP_FIXED);
+    processes_check(f->processes, running, addr, 2000 * MS);
+    assert_int_not_equal(processes_find(f->processes, running, addr, 2000 * MS)->image, before);
+    (void)munmap(code, 4096);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +314,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(files_that_take_long_are_left_for_another_look, set_up,
                                         tear_down),
         cmocka_unit_test(earns_a_share_of_the_time_and_owes_no_more_than_it_may),
+        cmocka_unit_test_setup_teardown(sees_another_file_in_the_place_of_one, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
