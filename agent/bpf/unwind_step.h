@@ -46,7 +46,7 @@ struct unwind_walk {
     struct unwind_scan scan;
     __u32 n;         /* frames so far */
     __u8 is_exact;   /* pc is where code was interrupted, not where a call returns to */
-    __u8 has_regs;   /* they are still those of this frame */
+    __u8 has_regs;   /* they are still those of this frame, as far as that needs them */
     __u8 stop;       /* enum record_stop, or UNWIND_CONTINUE */
     __u8 by_pointer; /* the last step followed the frame pointer */
     __u8 is_in_made; /* the frame noted last is in such code: its caller is not known yet */
@@ -199,10 +199,11 @@ static __always_inline __u8 unwind_by_rule(struct unwind_walk *w, const struct u
     }
     if (cfa <= w->sp && !w->is_exact && !(rule->flags & UNWIND_RULE_SWITCHES))
         return RECORD_STOP_NO_READ; /* a stack only shrinks */
+    /* Who finds its frame by a register across a call knows that what it calls keeps it. */
+    w->has_regs &= rule->cfa == UNWIND_CFA_REG && cfa == w->sp + 8;
     w->pc = unwind_code_address(pc);
     w->sp = cfa;
     w->bp = bp;
-    w->has_regs = 0;
     w->is_exact = (rule->flags & UNWIND_RULE_INTERRUPTED) != 0;
     if (w->is_exact)
         unwind_interrupted(w);

@@ -83,6 +83,15 @@ static const struct {
       2,
       CODE + 0x111,
       RECORD_STOP_NO_RULE },
+    { "a register of the caller of code without a frame",
+      { REG(10, 8) },
+      FRAMELESS,
+      AT(0),
+      1,
+      { { 0, CODE + 0x110 }, { 9, CALLER } },
+      3,
+      CODE + 0x110,
+      RECORD_STOP_END },
     { "dereferenced",
       { .cfa = UNWIND_CFA_DEREF, .reg = 6, .cfa_off = -8, .deref_off = 8, .ra_off = -8 },
       CODE + 0x110,
@@ -351,7 +360,8 @@ static void goes_to_callers(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct unwind_rule rules[] = { { .cfa = UNWIND_CFA_NONE },
                                              cases[i].rule,
-                                             { .cfa = UNWIND_CFA_END } };
+                                             { .cfa = UNWIND_CFA_END },
+                                             { REG(7, 8) } };
         struct unwind_walk w = {
             .pc = cases[i].pc, .sp = cases[i].sp, .bp = cases[i].bp, .thread = AT(0)
         };
@@ -366,8 +376,8 @@ static void goes_to_callers(void **state)
         world.view = (struct unwind_view){ .rows = rows,
                                            .rules = rules,
                                            .mappings = mappings,
-                                           .n_rows = 4,
-                                           .n_rules = 3,
+                                           .n_rows = N_ROWS,
+                                           .n_rules = 4,
                                            .n_mappings = 2,
                                            .space = { .n = 2 } };
 

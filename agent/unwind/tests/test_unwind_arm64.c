@@ -278,7 +278,7 @@ static void goes_to_callers(void **state)
         world.view = (struct unwind_view){ .rows = rows,
                                            .rules = rules,
                                            .mappings = native,
-                                           .n_rows = 4,
+                                           .n_rows = N_ROWS,
                                            .n_rules = 3,
                                            .n_mappings = 2,
                                            .space = { .n = 2 } };

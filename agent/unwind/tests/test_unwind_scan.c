@@ -176,7 +176,7 @@ static void finds_return_addresses(void **state)
         world.view = (struct unwind_view){ .rows = rows,
                                            .rules = rules,
                                            .mappings = native,
-                                           .n_rows = 4,
+                                           .n_rows = N_ROWS,
                                            .n_rules = 3,
                                            .n_mappings = 2,
                                            .space = { .n = 2 } };

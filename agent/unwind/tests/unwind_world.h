@@ -77,19 +77,23 @@ static size_t walk(struct unwind_walk *w, __u64 *pcs, size_t max)
     return w->n;
 }
 
-/* One rule at a time, from CODE on; OTHER_CODE ends a stack, and has none from its middle on. */
-enum { RULE_CASE = 1, RULE_END };
+/* One rule at a time, from CODE on; OTHER_CODE ends a stack, has code without a frame at FRAMELESS,
+ * and no rule from its middle on. */
+enum { RULE_CASE = 1, RULE_END, RULE_FRAMELESS };
+enum { N_ROWS = 5, FRAMELESS = OTHER_CODE + 0x7f0 };
 
-static const struct unwind_row rows[] = {
-    { 0x100, RULE_CASE }, { 0x200, UNWIND_RULE_NONE }, { 0x0, RULE_END }, { 0x800, 0 }
-};
+static const struct unwind_row rows[N_ROWS] = { { 0x100, RULE_CASE },
+                                                { 0x200, UNWIND_RULE_NONE },
+                                                { 0x0, RULE_END },
+                                                { 0x7f0, RULE_FRAMELESS },
+                                                { 0x800, 0 } };
 static const struct unwind_mapping mappings[] = {
     { .start = CODE, .end = CODE + CODE_SIZE, .base = CODE, .first_row = 0, .n_rows = 2 },
     { .start = OTHER_CODE,
       .end = OTHER_CODE + CODE_SIZE,
       .base = OTHER_CODE,
       .first_row = 2,
-      .n_rows = 2 },
+      .n_rows = 3 },
 };
 
 #define AT(i)  (STACK + (i)*8)
