@@ -123,6 +123,8 @@ static void consider(struct pass *pass, const struct elf_file *file,
         const struct elf_section *code = elf_image_code(file->elf, s->st_shndx);
 
         c.end = code ? code->end : 0;
+        if (!file->elf->has_symtab && c.end > c.start + ELF_SYMBOL_BARE_MAX)
+            c.end = c.start + ELF_SYMBOL_BARE_MAX;
         if (is_better(pass, &c, &pass->found[i].bare))
             pass->found[i].bare = c;
         return;

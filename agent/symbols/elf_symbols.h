@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ELF_SYMBOL_NAME_MAX = 4096 }; /* a longer name is cut */
+enum { ELF_SYMBOL_NAME_MAX = 4096 /* a longer name is cut */, ELF_SYMBOL_BARE_MAX = 256 };
 
 struct elf_file {
     int fd;
@@ -29,10 +29,11 @@ struct elf_query {
 
 /*
  * Names every query that a function symbol of one of the files covers: by the one that starts last.
- * A symbol without a size reaches to the next symbol or the end of its section. Of several with one
- * start: a function before a label, a global one before a weak and a local one, the one with fewer
- * underscores in front, the first of the file. @queries are sorted by vaddr. What cannot be read is
- * left without a name.
+ * A symbol without a size reaches to the next symbol or the end of its section, in a file without
+ * .symtab for ELF_SYMBOL_BARE_MAX bytes at most, for not all its functions have one. Of several
+ * with one start: a function before a label, a global one before a weak and a local one, the one
+ * with fewer underscores in front, the first of the file. @queries are sorted by vaddr. What cannot
+ * be read is left without a name.
  */
 void elf_symbols_find(const struct elf_file *files, size_t n_files, struct elf_query *queries,
                       size_t n_queries);

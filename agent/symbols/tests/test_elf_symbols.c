@@ -177,6 +177,26 @@ static void names_the_right_symbol(void **state)
     elf_image_release(&image);
 }
 
+static void a_symbol_without_a_size_ends_early_in_a_stripped_file(void **state)
+{
+    struct elf_query queries[] = { { 0x1fff, NULL }, { 0x2000, NULL } };
+    struct elf_image image = { 0 };
+    struct err e = { 0 };
+    struct small small;
+
+    (void)state;
+    make_small(&small);
+    small.sections[TEXT].sh_size = 0x4000;
+    small.sections[SYMTAB].sh_type = SHT_DYNSYM;
+    _cleanup_close_ int fd = memory_file(&small, sizeof(small));
+    assert_int_equal(elf_image_read(fd, &image, &e), 0);
+    elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, 2);
+    assert_string_equal(queries[0].name, "last_bare");
+    assert_null(queries[1].name);
+    free(queries[0].name);
+    elf_image_release(&image);
+}
+
 static void translates_offsets(void **state)
 {
     struct elf_image image = { 0 };
@@ -479,9 +499,13 @@ static void bounds_what_is_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_the_right_symbol), cmocka_unit_test(translates_offsets),
-        cmocka_unit_test(survives_broken_files),  cmocka_unit_test(refuses_what_is_no_elf),
-        cmocka_unit_test(agrees_with_addr2line),  cmocka_unit_test(bounds_what_is_read),
+        cmocka_unit_test(names_the_right_symbol),
+        cmocka_unit_test(a_symbol_without_a_size_ends_early_in_a_stripped_file),
+        cmocka_unit_test(translates_offsets),
+        cmocka_unit_test(survives_broken_files),
+        cmocka_unit_test(refuses_what_is_no_elf),
+        cmocka_unit_test(agrees_with_addr2line),
+        cmocka_unit_test(bounds_what_is_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
