@@ -15,7 +15,6 @@
 #include "agent/bpf/unwind.bpf.h"
 
 #include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
 
 static __always_inline bool python_read(void *to, __u32 size, __u64 addr)
 {
@@ -146,25 +145,33 @@ __attribute__((noinline)) int python_one(void)
 DEFINE_LOOP(python_search_some, python_search_one)
 DEFINE_LOOP(python_some, python_one)
 
-/* Fills w->search; what it finds in a process of one interpreter is remembered. */
-static __always_inline void python_find_thread(struct python_walk *w, const struct record *r,
-                                               __u64 id)
+/* Fills the walk's search; what it finds in a process of one interpreter is remembered. A global
+ * function, so that what it keeps on the stack is not added to that of the other walks. */
+__attribute__((noinline)) int python_find_thread(void)
 {
-    struct python_thread key = { .id = id, .image = r->image };
+    __u32 zero = 0;
+    struct python_state *p = python_state();
+    const struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
+
+    if (!p || !scratch)
+        return 0;
+
+    struct python_walk *w = &p->walk;
+    struct python_thread key = { .id = scratch->record.thread, .image = scratch->record.image };
     const struct python_known *known = bpf_map_lookup_elem(&python_threads, &key);
     const struct python_layout *l = &w->space.layout;
     struct python_search *s = &w->search;
     struct python_known found = { 0 };
     __u64 next = 0, thread_id = 0, cframe;
 
-    *s = (struct python_search){ .id = id };
+    *s = (struct python_search){ .id = key.id };
     if (!python_read_u64(w->space.interpreters, &found.interp) || !found.interp)
-        return;
+        return 0;
     if (known && known->interp == found.interp &&
-        python_read_u64(known->state + l->thread_id, &thread_id) && thread_id == id &&
+        python_read_u64(known->state + l->thread_id, &thread_id) && thread_id == key.id &&
         python_first_frame(l, known->state, &cframe)) { /* and is none that was freed */
         s->found = known->state;
-        return;
+        return 1;
     }
     s->interp = found.interp;
     s->is_single = python_read_u64(found.interp + l->interp_next, &next) && next == 0;
@@ -177,13 +184,13 @@ static __always_inline void python_find_thread(struct python_walk *w, const stru
     found.state = s->found;
     if (found.state && s->is_single)
         (void)bpf_map_update_elem(&python_threads, &key, &found, BPF_ANY);
+    return s->found != 0;
 }
 
 /* Puts the thread's Python frames behind the native ones. */
 static __always_inline void python_walk(struct scratch *s)
 {
     __u32 pid = s->record.pid;
-    struct task_struct *task = (void *)bpf_get_current_task();
     struct python_space *space = bpf_map_lookup_elem(&python_spaces, &pid);
     struct python_state *p = python_state();
 
@@ -192,8 +199,7 @@ static __always_inline void python_walk(struct scratch *s)
     p->native = 0;
     p->walk.space = *space;
 
-    python_find_thread(&p->walk, &s->record, BPF_CORE_READ(task, THREAD_POINTER));
-    if (!p->walk.search.found)
+    if (!python_find_thread())
         return;
     python_begin(&p->walk, p->walk.search.found);
     for (int i = 0; i < LOOPS_FOR(RECORD_RUNTIME_MAX + RECORD_USER_MAX); i++) {
