@@ -18,8 +18,9 @@
 
 #include <cmocka.h>
 
-enum { PAGE = 4096, PAGES = 5, LINE = 8191, BEFORE_PATH = 73, NAME_PART = 240, FORGED = 0x10000 };
+enum { PAGES = 5, LINE = 8191, BEFORE_PATH = 73, NAME_PART = 240, FORGED = 0x10000 };
 
+static const size_t page = 4096;
 static const char forged[] = "10000-20000 r-xp 00000000 08:01 2 ";
 
 /* Folders whose names are line feeds, of which the kernel prints each as "\012", down to a file
@@ -60,9 +61,9 @@ static void a_long_path_is_no_line_of_its_own(void **state)
     assert_int_equal(chdir(before), 0);
     free(before);
     (void)snprintf(command, sizeof(command), "rm -rf %s", top);
-    assert_int_equal(ftruncate(fd, PAGE), 0);
+    assert_int_equal(ftruncate(fd, (off_t)page), 0);
 
-    void *code = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+    void *code = mmap(NULL, page, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
     bool is_read = code_read(getpid(), images, &list);
 
     assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c,concurrency-mt-unsafe) */
@@ -73,17 +74,17 @@ static void a_long_path_is_no_line_of_its_own(void **state)
         assert_true(list.items[i - 1].end <= list.items[i].start);
     code_list_release(&list);
     images_free(images);
-    (void)munmap(code, PAGE);
+    (void)munmap(code, page);
 }
 
 /* Pages that are reserved, of which the second is code and the fourth data. */
 static char *map_pages(void)
 {
-    char *pages = mmap(NULL, PAGES * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *pages = mmap(NULL, PAGES * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     assert_ptr_not_equal(pages, MAP_FAILED);
-    assert_int_equal(mprotect(pages + PAGE, PAGE, PROT_READ | PROT_EXEC), 0);
-    assert_int_equal(mprotect(pages + 3 * PAGE, PAGE, PROT_READ | PROT_WRITE), 0);
+    assert_int_equal(mprotect(pages + page, page, PROT_READ | PROT_EXEC), 0);
+    assert_int_equal(mprotect(pages + 3 * page, page, PROT_READ | PROT_WRITE), 0);
     return pages;
 }
 
@@ -97,14 +98,14 @@ static void what_is_reserved_behind_made_code_is_code(void **state)
     (void)state;
     assert_true(code_read(getpid(), images, &list));
     for (size_t i = 0; i < PAGES; i++) {
-        const struct code *code = code_find(list.items, list.n, (uintptr_t)pages + i * PAGE);
+        const struct code *code = code_find(list.items, list.n, (uintptr_t)pages + i * page);
 
         assert_int_equal(code != NULL, is_code[i]);
         assert_true(!code || code->image == IMAGE_NONE);
     }
     code_list_release(&list);
     images_free(images);
-    (void)munmap(pages, PAGES * PAGE);
+    (void)munmap(pages, PAGES * page);
 }
 
 int main(void)

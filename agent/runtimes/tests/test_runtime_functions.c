@@ -151,7 +151,7 @@ static void a_function_is_read_once(void **state)
 static void one_that_should_not_be_shown_is_no_call(void **state)
 {
     for (int i = 0; i < FRAMES; i++)
-        assert_int_equal(find(*state, 7, HIDDEN_CHECK, 3, NULL), 0);
+        assert_int_equal(find(*state, 7, HIDDEN_CHECK, 3, ""), 0);
     assert_int_equal(n_reads, 1);
 }
 
