@@ -79,16 +79,21 @@ static void work(void *arg, int out)
     }
 }
 
-static void replace(struct name *name, const struct sandbox_answer *answer)
+static void replace(struct name *name, const struct sandbox_answer *answer, struct name_room *room)
 {
+    char *text;
+
     if (answer->len == 0 || answer->len > DEMANGLE_TEXT_MAX)
         return;
-    free(name->text);
-    name->text = mem_strndup((const char *)answer->bytes, answer->len);
+    text = name_room_take(room, mem_strndup((const char *)answer->bytes, answer->len));
+    if (!text)
+        return;
+    name_room_give_back(room, name->text);
+    name->text = text;
 }
 
 /* One sandbox, as far as it gets. */
-static bool run(struct mangled *m)
+static bool run(struct mangled *m, struct name_room *room)
 {
     const struct sandbox_limits limits = { MEMORY, CPU_MS_A_NAME, DEADLINE_MS };
     struct sandbox sandbox = { 0 };
@@ -101,19 +106,19 @@ static bool run(struct mangled *m)
         size_t to = next(m, m->from);
 
         for (; m->from < to; m->from++)
-            replace(m->names[m->from], &answer);
+            replace(m->names[m->from], &answer, room);
     }
     (void)sandbox_close(&sandbox);
     return true;
 }
 
-size_t demangle_names(struct name_chain *chains, size_t n_chains)
+size_t demangle_names(struct name_chain *chains, size_t n_chains, struct name_room *room)
 {
     struct mangled m;
     size_t failed = 0;
 
     collect(chains, n_chains, &m);
-    while (m.from < m.n && failed < DEMANGLE_FAILURES_MAX && run(&m)) {
+    while (m.from < m.n && failed < DEMANGLE_FAILURES_MAX && run(&m, room)) {
         if (m.from == m.n)
             break;
         failed++;

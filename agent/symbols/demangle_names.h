@@ -13,6 +13,6 @@
 
 enum { DEMANGLE_FAILURES_MAX = 8 };
 
-/* No chain is empty; those of native code are changed. Returns how many distinct names could not be
- * tried to the end. */
-size_t demangle_names(struct name_chain *chains, size_t n_chains);
+/* No chain is empty; those of native code are changed, as far as there is room. Returns how many
+ * distinct names could not be tried to the end. */
+size_t demangle_names(struct name_chain *chains, size_t n_chains, struct name_room *room);

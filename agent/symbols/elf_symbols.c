@@ -175,7 +175,7 @@ static void scan_table(const struct elf_file *file, const struct elf_symbol_tabl
     }
 }
 
-static char *read_name(const struct candidate *c)
+static char *read_name(const struct candidate *c, struct name_room *names)
 {
     char name[ELF_SYMBOL_NAME_MAX + 1];
     size_t room = c->name_room < ELF_SYMBOL_NAME_MAX ? c->name_room : ELF_SYMBOL_NAME_MAX;
@@ -184,7 +184,7 @@ static char *read_name(const struct candidate *c)
     if (n <= 0)
         return NULL;
     name[n] = '\0';
-    return *name ? mem_strdup(name) : NULL;
+    return *name ? name_room_take(names, mem_strdup(name)) : NULL;
 }
 
 /* A function without a size may lie within one that has one, and is then the nearer; a label there
@@ -195,7 +195,7 @@ static bool bare_wins(const struct candidate *bare, const struct candidate *size
 }
 
 void elf_symbols_find(const struct elf_file *files, size_t n_files, struct elf_query *queries,
-                      size_t n_queries)
+                      size_t n_queries, struct name_room *room)
 {
     _cleanup_free_ struct candidates *found = mem_array(n_queries, sizeof(*found));
     struct pass pass = { .queries = queries, .found = found, .n = n_queries };
@@ -217,6 +217,6 @@ void elf_symbols_find(const struct elf_file *files, size_t n_files, struct elf_q
             bare_wins(&bare, best))
             best = &bare;
         if (best->name_at)
-            queries[i].name = read_name(best);
+            queries[i].name = read_name(best, room);
     }
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "agent/symbols/elf_image.h"
+#include "agent/symbols/name_chain.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -33,7 +34,7 @@ struct elf_query {
  * .symtab for ELF_SYMBOL_BARE_MAX bytes at most, for not all its functions have one. Of several
  * with one start: a function before a label, a global one before a weak and a local one, the one
  * with fewer underscores in front, the first of the file. @queries are sorted by vaddr. What cannot
- * be read is left without a name.
+ * be read is left without a name, and so is what there is no room for.
  */
 void elf_symbols_find(const struct elf_file *files, size_t n_files, struct elf_query *queries,
-                      size_t n_queries);
+                      size_t n_queries, struct name_room *room);

@@ -17,17 +17,17 @@ static void shorten_type_arguments(char *name)
     memset(open + 1, '.', 3);
 }
 
-static char *read_name(struct go_table *table, uint32_t name)
+static char *read_name(struct go_table *table, uint32_t name, struct name_room *room)
 {
     char text[GO_NAME_MAX + 4];
 
     if (go_table_name(table, name, text, GO_NAME_MAX) == 0)
         return NULL;
     shorten_type_arguments(text);
-    return mem_strdup(text);
+    return name_room_take(room, mem_strdup(text));
 }
 
-static void find_one(struct go_table *table, struct name_query *query)
+static void find_one(struct go_table *table, struct name_query *query, struct name_room *room)
 {
     uint32_t names[NAME_CHAIN_MAX];
     enum flame_kind kind;
@@ -42,7 +42,7 @@ static void find_one(struct go_table *table, struct name_query *query)
     while (n < NAME_CHAIN_MAX - 1 && go_inlined_next(&inlined, &names[n]))
         n++;
     for (names[n++] = function.name; n > 0; n--) {
-        char *text = read_name(table, names[n - 1]);
+        char *text = read_name(table, names[n - 1], room);
 
         if (text)
             name_chain_add(&query->chain, text, query->chain.n == 0 ? kind : FLAME_INLINED);
@@ -51,7 +51,7 @@ static void find_one(struct go_table *table, struct name_query *query)
     }
 }
 
-bool go_names_find(int fd, struct name_query *queries, size_t n_queries)
+bool go_names_find(int fd, struct name_query *queries, size_t n_queries, struct name_room *room)
 {
     struct go_table table = { 0 };
 
@@ -59,7 +59,7 @@ bool go_names_find(int fd, struct name_query *queries, size_t n_queries)
         return false;
     for (size_t i = 0; i < n_queries; i++) {
         if (queries[i].chain.n == 0)
-            find_one(&table, &queries[i]);
+            find_one(&table, &queries[i], room);
     }
     go_table_release(&table);
     return true;

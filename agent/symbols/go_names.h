@@ -13,4 +13,4 @@
 
 /* False: the file behind @fd is no Go program, or none that is understood. Queries that none of its
  * functions covers, and those that have names, are left as they are. */
-bool go_names_find(int fd, struct name_query *queries, size_t n_queries);
+bool go_names_find(int fd, struct name_query *queries, size_t n_queries, struct name_room *room);

@@ -53,7 +53,8 @@ static void sources_close(struct sources *sources)
 }
 
 static bool find_symbols(const struct image *image, const struct debug_file *debug,
-                         enum flame_kind kind, struct name_query *queries, size_t n)
+                         enum flame_kind kind, struct name_query *queries, size_t n,
+                         struct name_room *room)
 {
     _cleanup_free_ struct elf_query *symbols = mem_array(n, sizeof(*symbols));
     struct sources sources;
@@ -61,13 +62,13 @@ static bool find_symbols(const struct image *image, const struct debug_file *deb
     for (size_t i = 0; i < n; i++)
         symbols[i].vaddr = queries[i].vaddr;
     sources_open(image, debug, &sources);
-    elf_symbols_find(sources.files, sources.n, symbols, n);
+    elf_symbols_find(sources.files, sources.n, symbols, n, room);
     sources_close(&sources);
     for (size_t i = 0; i < n; i++) {
         char *name = symbols[i].name;
 
         if (name && queries[i].chain.n > 0) {
-            free(name);
+            name_room_give_back(room, name);
         } else if (name) {
             name[1 + strcspn(name + 1, "@")] = '\0'; /* the version: @@GLIBC_2.34 */
             name_chain_add(&queries[i].chain, name, kind);
@@ -77,14 +78,14 @@ static bool find_symbols(const struct image *image, const struct debug_file *deb
 }
 
 bool image_names_find(const struct image *image, const struct debug_file *debug,
-                      struct name_query *queries, size_t n_queries)
+                      struct name_query *queries, size_t n_queries, struct name_room *room)
 {
     enum flame_kind kind = image->elf.has_go ? FLAME_GO : FLAME_NATIVE;
 
     if (image->fd < 0)
         return true;
     if ((image->elf.has_go || image->elf.n_code == 0) &&
-        go_names_find(image->fd, queries, n_queries))
+        go_names_find(image->fd, queries, n_queries, room))
         kind = FLAME_NATIVE; /* what is left is C */
-    return find_symbols(image, debug, kind, queries, n_queries);
+    return find_symbols(image, debug, kind, queries, n_queries, room);
 }

@@ -13,4 +13,4 @@
 /* @queries are sorted by vaddr. What nothing names keeps an empty chain. @debug: of images_debug().
  * False: there is a .gnu_debugdata that cannot be read. */
 bool image_names_find(const struct image *image, const struct debug_file *debug,
-                      struct name_query *queries, size_t n_queries);
+                      struct name_query *queries, size_t n_queries, struct name_room *room);

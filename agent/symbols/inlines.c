@@ -80,7 +80,8 @@ int inlines_start(const struct inline_files *files, struct sandbox *ret_sandbox,
     return sandbox_start(work, (void *)files, fds, n, &limits, ret_sandbox, e);
 }
 
-void inlines_add(struct name_chain *chain, const unsigned char *bytes, size_t len)
+void inlines_add(struct name_chain *chain, const unsigned char *bytes, size_t len,
+                 struct name_room *room)
 {
     size_t name_len;
 
@@ -90,21 +91,28 @@ void inlines_add(struct name_chain *chain, const unsigned char *bytes, size_t le
         name_len = strnlen(name, len);
         if (name_len == len)
             return;
-        if (i == 0 && chain->n > 0 && !chain->names[0].known)
+        if (i == 0 ? chain->n > 0 && chain->names[0].known : name_len == 0)
+            continue;
+
+        char *text = name_room_take(room, mem_strndup(name, name_len));
+
+        if (!text)
+            return;
+        if (i == 0)
             name_chain_release(chain);
-        if (i == 0 ? chain->n == 0 : name_len > 0)
-            name_chain_add(chain, mem_strndup(name, name_len), i ? FLAME_INLINED : FLAME_NATIVE);
+        name_chain_add(chain, text, i ? FLAME_INLINED : FLAME_NATIVE);
     }
 }
 
-size_t inlines_collect(struct sandbox *sandbox, struct name_chain *chains, size_t n_chains)
+size_t inlines_collect(struct sandbox *sandbox, struct name_chain *chains, size_t n_chains,
+                       struct name_room *room)
 {
     struct sandbox_answer answer;
     size_t n_files = 0;
 
     while (sandbox->pid > 0 && sandbox_next(sandbox, &answer)) {
         if (answer.number < n_chains)
-            inlines_add(&chains[answer.number], answer.bytes, answer.len);
+            inlines_add(&chains[answer.number], answer.bytes, answer.len, room);
         n_files += answer.number == FILE_END;
     }
     (void)sandbox_close(sandbox);

@@ -37,8 +37,10 @@ int inlines_start(const struct inline_files *files, struct sandbox *ret_sandbox,
                   struct err *e) WARN_UNUSED;
 
 /* Ends the sandbox. How many files it got through. */
-size_t inlines_collect(struct sandbox *sandbox, struct name_chain *chains, size_t n_chains);
+size_t inlines_collect(struct sandbox *sandbox, struct name_chain *chains, size_t n_chains,
+                       struct name_room *room);
 
 /* One answer: NUL-terminated names, the function's own first, which is used where no symbol names
  * it. */
-void inlines_add(struct name_chain *chain, const unsigned char *bytes, size_t len);
+void inlines_add(struct name_chain *chain, const unsigned char *bytes, size_t len,
+                 struct name_room *room);

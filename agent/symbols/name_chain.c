@@ -4,6 +4,27 @@
 #include "lib/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+char *name_room_take(struct name_room *room, char *text)
+{
+    size_t size = strlen(text) + 1;
+
+    if (size <= room->bytes) {
+        room->bytes -= size;
+        return text;
+    }
+    room->n_refused++;
+    free(text);
+    return NULL;
+}
+
+void name_room_give_back(struct name_room *room, char *text)
+{
+    if (text)
+        room->bytes += strlen(text) + 1;
+    free(text);
+}
 
 void name_chain_add(struct name_chain *chain, char *text, enum flame_kind kind)
 {

@@ -3,7 +3,8 @@
  * name_chain: what the code at one address is called: a function, and those that the compiler
  * inlined there, each into the one before.
  *
- * Texts are as the target has them: any bytes but NUL.
+ * Texts are as the target has them: any bytes but NUL, and as long as it likes. So what there is of
+ * them in a run is bounded.
  */
 #pragma once
 
@@ -13,7 +14,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NAME_CHAIN_MAX = 64 }; /* names past it are dropped: the innermost ones */
+enum {
+    NAME_CHAIN_MAX = 64,        /* names past it are dropped: the innermost ones */
+    NAME_ROOM_BYTES = 32 << 20, /* of a run: 128 for each place that it may have */
+};
+
+/* What is left for the names of a run. */
+struct name_room {
+    size_t bytes;
+    size_t n_refused; /* out: names without room */
+};
+
+/* Returns @text if there is room for it; else frees it and returns NULL. */
+char *name_room_take(struct name_room *room, char *text);
+void name_room_give_back(struct name_room *room, char *text); /* frees it; NULL is fine */
 
 struct name {
     char *text;           /* owned */

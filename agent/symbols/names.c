@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/symbols/names.h"
 
+#include "agent/cpu_clock.h"
 #include "agent/symbols/demangle_names.h"
 #include "agent/symbols/image_names.h"
 #include "agent/symbols/inlines.h"
@@ -25,8 +26,12 @@ struct names {
     struct name_chain *chains; /* by the number of the place */
     uint32_t n;
     struct names_losses losses;
+    struct name_room room;
     struct perf_map_room perf_maps;
+    uint64_t until_ns; /* of CPU time: when there is no time for another image */
 };
+
+enum { CPU_MAX_MS = 10000 }; /* for the names of all images */
 
 static int compare_items(const void *a, const void *b)
 {
@@ -110,7 +115,10 @@ static void name_image(struct images *images, bool is_interpreter, const struct 
 
     for (size_t i = 0; i < n; i++)
         queries[i].vaddr = items[i].addr;
-    if (!image_names_find(image, images_debug(images, items->place.owner), queries, n))
+    if (cpu_clock_ns() > names->until_ns)
+        names->losses.left_out += n;
+    else if (!image_names_find(image, images_debug(images, items->place.owner), queries, n,
+                               &names->room))
         names->losses.debug_refused++;
     for (size_t i = 0; i < n; i++) {
         struct name_chain *chain = &chains[items[i].number];
@@ -139,7 +147,7 @@ static void name_jit(const struct process *process, const struct item *items, si
         queries[i].addr = items[i].addr;
     if (in) {
         rewind(in);
-        is_whole = perf_map_name(in, queries, n, &names->perf_maps);
+        is_whole = perf_map_name(in, queries, n, &names->perf_maps, &names->room);
     } else if (fd >= 0) {
         (void)close(fd);
     }
@@ -167,18 +175,21 @@ static enum flame_kind kind_of(enum runtime_way way)
 }
 
 static void name_runtime(const struct runtimes *runtimes, const struct item *items, size_t n,
-                         struct name_chain *chains)
+                         struct names *names)
 {
     for (size_t i = 0; i < n; i++) {
         const struct place *place = &items[i].place;
         bool known = true;
         char *text = runtimes_name(runtimes, place->owner, (uint32_t)place->addr, &known);
         enum flame_kind kind = kind_of((enum runtime_way)(place->addr >> PLACE_RUNTIME_WAY_SHIFT));
+        struct name_chain *chain = &names->chains[items[i].number];
 
-        if (known)
-            name_chain_add(&chains[items[i].number], text, kind);
+        text = name_room_take(&names->room, text);
+        if (text && known)
+            name_chain_add(chain, text, kind);
         else
-            add_unknown(&chains[items[i].number], text, FLAME_UNKNOWN);
+            add_unknown(chain, text ? text : mem_printf("[function+0x%x]", place->owner),
+                        FLAME_UNKNOWN);
     }
 }
 
@@ -262,7 +273,7 @@ static void name_owner(const struct item *items, size_t n, struct images *images
         name_image(images, runtimes_has_image(runtimes, owner), items, n, names);
         break;
     case PLACE_RUNTIME:
-        name_runtime(runtimes, items, n, chains);
+        name_runtime(runtimes, items, n, names);
         break;
     case PLACE_MADE:
         add_module(&chains[items->number], mem_strdup(runtimes_jit_name(owner)), FLAME_JIT, true);
@@ -287,6 +298,8 @@ struct names *names_resolve(const struct stacks *stacks, struct images *images,
     struct err ignored = { 0 };
 
     names->n = n;
+    names->room = (struct name_room){ .bytes = NAME_ROOM_BYTES };
+    names->until_ns = cpu_clock_ns() + CPU_MAX_MS * 1000000ULL;
     names->perf_maps = (struct perf_map_room){ PERF_MAPS_BYTES_MAX, PERF_MAPS_OVERLAPS_MAX };
     names->chains = mem_array(n, sizeof(*names->chains));
     for (uint32_t from = 0; from < n; from = owner_end(items, from, n)) {
@@ -299,10 +312,11 @@ struct names *names_resolve(const struct stacks *stacks, struct images *images,
         to = owner_end(items, from, n);
         name_owner(items + from, to - from, images, processes, runtimes, names);
     }
-    size_t n_files = inlines_collect(&inlines, names->chains, n);
+    size_t n_files = inlines_collect(&inlines, names->chains, n, &names->room);
 
     names->losses.inlines_cut = files.n - (n_files < files.n ? n_files : files.n);
-    names->losses.mangled = demangle_names(names->chains, n);
+    names->losses.mangled = demangle_names(names->chains, n, &names->room);
+    names->losses.left_out += names->room.n_refused;
     names->losses.debug_refused += images_debug_refused(images);
     inline_files_release(&files);
     return names;

@@ -4,8 +4,6 @@
 #include "agent/scan.h"
 #include "lib/mem.h"
 
-#include <stdlib.h>
-
 struct entry {
     uint64_t start, end;
     struct scan name;
@@ -34,7 +32,7 @@ static bool parse_line(const char *line, size_t len, struct entry *ret)
 }
 
 static void apply(const struct entry *entry, struct perf_map_query *queries, size_t n,
-                  struct perf_map_room *room)
+                  struct perf_map_room *room, struct name_room *names)
 {
     size_t low = 0, high = n;
 
@@ -48,8 +46,8 @@ static void apply(const struct entry *entry, struct perf_map_query *queries, siz
     }
     for (; low < n && queries[low].addr < entry->end && room->overlaps > 0; low++) {
         room->overlaps--;
-        free(queries[low].name);
-        queries[low].name = mem_strndup(entry->name.at, entry->name.len);
+        name_room_give_back(names, queries[low].name);
+        queries[low].name = name_room_take(names, mem_strndup(entry->name.at, entry->name.len));
     }
 }
 
@@ -66,7 +64,7 @@ static int next_char(FILE *in, struct perf_map_room *room)
 }
 
 bool perf_map_name(FILE *in, struct perf_map_query *queries, size_t n_queries,
-                   struct perf_map_room *room)
+                   struct perf_map_room *room, struct name_room *names)
 {
     char line[PERF_MAP_NAME_MAX + 64];
     struct entry entry;
@@ -79,7 +77,7 @@ bool perf_map_name(FILE *in, struct perf_map_query *queries, size_t n_queries,
                 line[len++] = (char)c;
         }
         if (parse_line(line, len, &entry))
-            apply(&entry, queries, n_queries, room);
+            apply(&entry, queries, n_queries, room, names);
     }
     return room->bytes > 0 && room->overlaps > 0;
 }

@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include "agent/symbols/name_chain.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,4 +35,4 @@ struct perf_map_query {
 /* Reads perf map text from @in to its end, or as far as there is room. @queries are sorted by addr.
  * False: there is no more room. */
 bool perf_map_name(FILE *in, struct perf_map_query *queries, size_t n_queries,
-                   struct perf_map_room *room);
+                   struct perf_map_room *room, struct name_room *names);

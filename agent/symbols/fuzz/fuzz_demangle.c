@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(*text && strlen(text) <= DEMANGLE_TEXT_MAX);
     name_chain_add(&chain, name, FLAME_NATIVE);
     if (is_for_all_of_it(data, size))
-        assert(demangle_names(&chain, 1) <= 1);
+        assert(demangle_names(&chain, 1, &(struct name_room){ 1 << 20, 0 }) <= 1);
     assert(strlen(chain.names[0].text) <= (len > DEMANGLE_TEXT_MAX ? len : DEMANGLE_TEXT_MAX));
     name_chain_release(&chain);
     return 0;

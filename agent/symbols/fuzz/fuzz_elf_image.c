@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < image.n_tables; i++)
         assert(image.tables[i].names_size <= size);
     (void)elf_image_vaddr(&image, 0x1010, &vaddr);
-    elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, 5);
+    elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, 5,
+                     &(struct name_room){ 1 << 20, 0 });
     for (size_t i = 0; i < 5; i++) {
         assert(!queries[i].name || strlen(queries[i].name) <= ELF_SYMBOL_NAME_MAX);
         free(queries[i].name);

@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         file.queries[i] = (struct inline_query){ vaddrs[i], i };
     inline_files_add(&files, &file);
     assert(inlines_start(&files, &sandbox, &e) == 0);
-    (void)inlines_collect(&sandbox, chains, QUERIES);
+    (void)inlines_collect(&sandbox, chains, QUERIES, &(struct name_room){ 1 << 20, 0 });
     for (size_t i = 0; i < QUERIES; i++) {
         assert(chains[i].n <= NAME_CHAIN_MAX);
         name_chain_release(&chains[i]);

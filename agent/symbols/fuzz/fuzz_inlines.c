@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (sandbox_next(&sandbox, &answer)) {
         assert(answer.len <= SANDBOX_ANSWER_MAX && answer.len <= size);
         if (answer.number < CHAINS)
-            inlines_add(&chains[answer.number], answer.bytes, answer.len);
+            inlines_add(&chains[answer.number], answer.bytes, answer.len,
+                        &(struct name_room){ 1 << 20, 0 });
     }
     for (size_t i = 0; i < CHAINS; i++) {
         assert(chains[i].n <= NAME_CHAIN_MAX);

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     _cleanup_fclose_ FILE *in = fdopen(fuzz_file(data, size), "r");
 
     assert(in);
-    (void)perf_map_name(in, queries, 4, &room);
+    (void)perf_map_name(in, queries, 4, &room, &(struct name_room){ 2048, 0 });
     for (size_t i = 0; i < 4; i++) {
         if (queries[i].name)
             assert(queries[i].name[0] &&

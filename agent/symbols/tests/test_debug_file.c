@@ -79,7 +79,7 @@ static bool finds(const char *name)
         for (size_t i = 0; i < image.n_code; i++) {
             struct elf_query query = { .vaddr = image.code[i].vaddr };
 
-            elf_symbols_find(&source, 1, &query, 1);
+            elf_symbols_find(&source, 1, &query, 1, &(struct name_room){ 1 << 20, 0 });
             found |= query.name != NULL;
             free(query.name);
         }

@@ -140,11 +140,26 @@ static void changes_native_names_alone(void **state)
 
     (void)state;
     name_chain_add(&chains[1], mem_strdup("_ZN1a1bEv"), FLAME_INLINED);
-    assert_int_equal(demangle_names(chains, CHAINS), 0);
+    assert_int_equal(demangle_names(chains, CHAINS, &(struct name_room){ 1 << 20, 0 }), 0);
     for (size_t i = 0; i < CHAINS; i++)
         assert_string_equal(chains[i].names[0].text, wanted[i]);
     assert_string_equal(chains[1].names[1].text, "a::b");
     release(chains, CHAINS);
+}
+
+/* There is room for a name of one letter. */
+static void stays_mangled_without_room(void **state)
+{
+    struct name_chain chains[] = { chain_of("_Z1av", FLAME_NATIVE),
+                                   chain_of("_Z11longer_namev", FLAME_NATIVE) };
+    struct name_room room = { sizeof("a"), 0 };
+
+    (void)state;
+    assert_int_equal(demangle_names(chains, 2, &room), 0);
+    assert_string_equal(chains[0].names[0].text, "a");
+    assert_string_equal(chains[1].names[0].text, "_Z11longer_namev");
+    assert_int_equal(room.n_refused, 1);
+    release(chains, 2);
 }
 
 /* A name of 400 bytes whose text is 2^30 long: each type holds the one before twice. */
@@ -193,7 +208,7 @@ static void survives_names_without_end(void **state)
     int64_t before = now_ms();
 
     (void)state;
-    assert_in_range(demangle_names(chains, CHAINS), 1, 4);
+    assert_in_range(demangle_names(chains, CHAINS, &(struct name_room){ 1 << 20, 0 }), 1, 4);
     assert_in_range(now_ms() - before, 0, 10000);
     assert_string_equal(chains[0].names[0].text, "bar");
     assert_string_equal(chains[1].names[0].text, doubling);
@@ -213,7 +228,7 @@ static void gives_up_on_a_run_full_of_them(void **state)
         chains[i] = chain_of(doubling, FLAME_NATIVE);
         chains[i].names[0].text[3] = (char)('a' + i);
     }
-    assert_int_equal(demangle_names(chains, CHAINS), CHAINS);
+    assert_int_equal(demangle_names(chains, CHAINS, &(struct name_room){ 1 << 20, 0 }), CHAINS);
     release(chains, CHAINS);
 }
 
@@ -224,6 +239,7 @@ int main(void)
         cmocka_unit_test(drops_what_compilers_append),
         cmocka_unit_test(tries_only_what_may_be_mangled),
         cmocka_unit_test(changes_native_names_alone),
+        cmocka_unit_test(stays_mangled_without_room),
         cmocka_unit_test(survives_names_without_end),
         cmocka_unit_test(gives_up_on_a_run_full_of_them),
     };

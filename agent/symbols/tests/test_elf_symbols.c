@@ -164,7 +164,8 @@ static void names_the_right_symbol(void **state)
     assert_int_equal(elf_image_read(fd, &image, &e), 0);
     for (size_t i = 0; i < CASES; i++)
         queries[i].vaddr = cases[i].vaddr;
-    elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, CASES);
+    elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, CASES,
+                     &(struct name_room){ NAME_ROOM_BYTES, 0 });
     for (size_t i = 0; i < CASES; i++) {
         const char *got = queries[i].name;
 
@@ -180,6 +181,7 @@ static void names_the_right_symbol(void **state)
 static void a_symbol_without_a_size_ends_early_in_a_stripped_file(void **state)
 {
     struct elf_query queries[] = { { 0x1fff, NULL }, { 0x2000, NULL } };
+    struct name_room room = { 64, 0 };
     struct elf_image image = { 0 };
     struct err e = { 0 };
     struct small small;
@@ -190,10 +192,34 @@ static void a_symbol_without_a_size_ends_early_in_a_stripped_file(void **state)
     small.sections[SYMTAB].sh_type = SHT_DYNSYM;
     _cleanup_close_ int fd = memory_file(&small, sizeof(small));
     assert_int_equal(elf_image_read(fd, &image, &e), 0);
-    elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, 2);
+    elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, 2, &room);
     assert_string_equal(queries[0].name, "last_bare");
     assert_null(queries[1].name);
-    free(queries[0].name);
+    name_room_give_back(&room, queries[0].name);
+    elf_image_release(&image);
+}
+
+static void names_without_room_are_counted(void **state)
+{
+    struct elf_query queries[] = { { .vaddr = 0x1000 }, { .vaddr = 0x1200 }, { .vaddr = 0x1400 } };
+    struct name_room room = { sizeof("sized") + sizeof("bare"), 0 };
+    struct elf_image image = { 0 };
+    struct err e = { 0 };
+    struct small small;
+
+    (void)state;
+    make_small(&small);
+    _cleanup_close_ int fd = memory_file(&small, sizeof(small));
+    assert_int_equal(elf_image_read(fd, &image, &e), 0);
+    elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, 3, &room);
+    assert_string_equal(queries[0].name, "sized");
+    assert_null(queries[1].name);
+    assert_string_equal(queries[2].name, "bare");
+    assert_int_equal(room.n_refused, 1);
+    assert_int_equal(room.bytes, 0);
+    name_room_give_back(&room, queries[0].name);
+    name_room_give_back(&room, queries[2].name);
+    assert_int_equal(room.bytes, sizeof("sized") + sizeof("bare"));
     elf_image_release(&image);
 }
 
@@ -226,7 +252,8 @@ static void read_anything(const void *data, size_t len)
     struct err e = { 0 };
 
     if (elf_image_read(fd, &image, &e) == 0)
-        elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, 3);
+        elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, 3,
+                         &(struct name_room){ NAME_ROOM_BYTES, 0 });
     for (size_t i = 0; i < 3; i++)
         free(queries[i].name);
     elf_image_release(&image);
@@ -406,7 +433,8 @@ static void compare_with_addr2line(const char *path)
     assert_int_equal(elf_image_read(fd, &image, &e), 0);
     _cleanup_free_ struct elf_query *queries = spread(&s, &image, &n);
     assert_true(n > 10);
-    elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, n);
+    elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, n,
+                     &(struct name_room){ NAME_ROOM_BYTES, 0 });
 
     FILE *out = run_addr2line(path, queries, n);
 
@@ -488,7 +516,8 @@ static void bounds_what_is_read(void **state)
     assert_int_equal(write(fd, name, NAME + 1), NAME + 1);
     assert_int_equal(write(fd, table, MORE * sizeof(*table)), MORE * sizeof(*table));
     assert_int_equal(elf_image_read(fd, &image, &e), 0);
-    elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, 2);
+    elf_symbols_find(&(struct elf_file){ fd, &image }, 1, queries, 2,
+                     &(struct name_room){ NAME_ROOM_BYTES, 0 });
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(strlen(queries[i].name), ELF_SYMBOL_NAME_MAX);
         free(queries[i].name);
@@ -501,6 +530,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_the_right_symbol),
         cmocka_unit_test(a_symbol_without_a_size_ends_early_in_a_stripped_file),
+        cmocka_unit_test(names_without_room_are_counted),
         cmocka_unit_test(translates_offsets),
         cmocka_unit_test(survives_broken_files),
         cmocka_unit_test(refuses_what_is_no_elf),

@@ -214,7 +214,8 @@ static void comes_back_from_the_sandbox(void **state)
     for (size_t i = 0; i < ADDRESSES; i++)
         name_chain_add(&chains[i], mem_strdup("symbol"), FLAME_NATIVE);
     assert_int_equal(inlines_start(&files, &sandbox, &e), 0);
-    assert_int_equal(inlines_collect(&sandbox, chains, ADDRESSES), 1);
+    assert_int_equal(
+        inlines_collect(&sandbox, chains, ADDRESSES, &(struct name_room){ 1 << 20, 0 }), 1);
     for (size_t i = 0; i < ADDRESSES; i++) {
         assert_string_equal(chains[i].names[0].text, "symbol");
         for (size_t j = 1; j < chains[i].n; j++)
@@ -237,7 +238,7 @@ static void needs_no_sandbox_for_nothing(void **state)
     (void)state;
     assert_int_equal(inlines_start(&files, &sandbox, &e), 0);
     assert_int_equal(sandbox.pid, 0);
-    assert_int_equal(inlines_collect(&sandbox, NULL, 0), 0);
+    assert_int_equal(inlines_collect(&sandbox, NULL, 0, &(struct name_room){ 1 << 20, 0 }), 0);
 }
 
 static const struct {
@@ -279,8 +280,8 @@ static void believes_no_answer(void **state)
         name_chain_add(&named, mem_strdup("symbol"), FLAME_NATIVE);
         name_chain_add(&unnamed, mem_strdup("[unknown]"), FLAME_UNKNOWN);
         unnamed.names[0].known = false;
-        inlines_add(&named, exact, answers[i].len);
-        inlines_add(&unnamed, exact, answers[i].len);
+        inlines_add(&named, exact, answers[i].len, &(struct name_room){ 1 << 20, 0 });
+        inlines_add(&unnamed, exact, answers[i].len, &(struct name_room){ 1 << 20, 0 });
 
         _cleanup_free_ char *x = joined(&named), *y = joined(&unnamed);
         if (strcmp(x, answers[i].named) != 0 || strcmp(y, answers[i].unnamed) != 0)
@@ -298,8 +299,15 @@ static void bounds_chains(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(bytes); i += 2)
         bytes[i] = 'f';
-    inlines_add(&chain, bytes, sizeof(bytes));
+    inlines_add(&chain, bytes, sizeof(bytes), &(struct name_room){ 1 << 20, 0 });
     assert_int_equal(chain.n, NAME_CHAIN_MAX);
+    name_chain_release(&chain);
+
+    struct name_room room = { 3 * sizeof("f"), 0 };
+
+    inlines_add(&chain, bytes, sizeof(bytes), &room);
+    assert_int_equal(chain.n, 3);
+    assert_int_equal(room.n_refused, 1);
     name_chain_release(&chain);
 }
 

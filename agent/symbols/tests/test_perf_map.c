@@ -22,7 +22,7 @@ static char *name_one(const char *text, size_t len, uint64_t addr)
     FILE *in = fmemopen((char *)text, len, "r");
 
     assert_non_null(in);
-    assert_true(perf_map_name(in, &query, 1, &room));
+    assert_true(perf_map_name(in, &query, 1, &room, &(struct name_room){ 1 << 20, 0 }));
     (void)fclose(in);
     return query.name;
 }
@@ -110,7 +110,7 @@ static void a_sparse_file_costs_nothing(void **state)
     (void)state;
     assert_non_null(in);
     assert_int_equal(ftruncate(fd, (off_t)1 << 40), 0);
-    assert_true(perf_map_name(in, &query, 1, &room));
+    assert_true(perf_map_name(in, &query, 1, &room, &(struct name_room){ 1 << 20, 0 }));
     assert_null(query.name);
     assert_int_equal(room.bytes, PERF_MAPS_BYTES_MAX);
     (void)fclose(in);
@@ -136,7 +136,7 @@ static void all_files_share_one_room(void **state)
         for (int file = 0; file < 3; file++) {
             struct perf_map_query query = { .addr = 0x1000 };
             FILE *in = fmemopen((char *)line, sizeof(line) - 1, "r");
-            bool has_room = perf_map_name(in, &query, 1, &room);
+            bool has_room = perf_map_name(in, &query, 1, &room, &(struct name_room){ 1 << 20, 0 });
 
             (void)fclose(in);
             if (has_room != (file == 0) || (query.name != NULL) != (file < 2))

@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < ADDRESSES; i++)
         queries[i].vaddr = 0x401000 + i * 0x1a;
     go_table_release(&table);
-    (void)go_names_find(fd, queries, ADDRESSES);
+    (void)go_names_find(fd, queries, ADDRESSES, &(struct name_room){ 1 << 20, 0 });
     for (size_t i = 0; i < ADDRESSES; i++) {
         for (size_t k = 0; k < queries[i].chain.n; k++)
             assert(strlen(queries[i].chain.names[k].text) <= GO_NAME_MAX + 3);

@@ -140,7 +140,7 @@ static void function_names_are_those_of_nm(void **state)
             names[n++] = mem_strdup(line + 19);
         }
         (void)pclose(in);
-        assert_true(go_names_find(fd, queries, n));
+        assert_true(go_names_find(fd, queries, n, &(struct name_room){ NAME_ROOM_BYTES, 0 }));
         for (size_t k = 0; k < n; k++) {
             const struct name_chain *chain = &queries[k].chain;
 
@@ -224,7 +224,7 @@ static void inlined_functions_are_those_of_dwarf(void **state)
         }
         assert_int_equal(fclose(out), 0);
         go_table_release(&table);
-        assert_true(go_names_find(fd, queries, n));
+        assert_true(go_names_find(fd, queries, n, &(struct name_room){ NAME_ROOM_BYTES, 0 }));
 
         FILE *in = start("llvm-symbolizer --obj=%s/%s --functions=linkage --no-demangle --inlines "
                          "--output-style=GNU -a <%s",

@@ -68,7 +68,7 @@ static void names_what_is_called_and_inlined(void **state)
         _cleanup_close_ int fd = memory_file(&small, sizeof(small));
         for (size_t i = 0; i < CASES; i++)
             queries[i].vaddr = SMALL_GO_TEXT + cases[i].pc;
-        assert_true(go_names_find(fd, queries, CASES));
+        assert_true(go_names_find(fd, queries, CASES, &(struct name_room){ NAME_ROOM_BYTES, 0 }));
         for (size_t i = 0; i < CASES; i++) {
             join(&queries[i].chain, text, sizeof(text));
             if (strcmp(text, cases[i].names) != 0)
