@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* podflame-agent: profiles one container or process tree, writes one result, and ends. */
 #include "agent/cgroup_text.h"
+#include "agent/files.h"
 #include "agent/flame/flame.h"
 #include "agent/output.h"
 #include "agent/proc_file.h"
@@ -28,7 +29,7 @@ DEFINE_CLEANUP(struct profile *, profile_free)
 DEFINE_CLEANUP(struct flame *, flame_free)
 #define _cleanup_flame_ __attribute__((cleanup(flame_freep)))
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, FILES_MAX = 4096, NOTE_MAX_BYTES = 256 };
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, NOTE_MAX_BYTES = 256 };
 
 struct arguments {
     struct run_options run;
@@ -127,10 +128,9 @@ static void raise_memlock(void)
     }
 }
 
-/* The signals are for run()'s signalfd; a file is held open for each library of the target. */
+/* The signals are for run()'s signalfd. */
 static void prepare(void)
 {
-    struct rlimit files;
     sigset_t signals;
 
     (void)sigemptyset(&signals);
@@ -141,10 +141,7 @@ static void prepare(void)
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     raise_memlock();
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_MAX) {
-        files.rlim_cur = files.rlim_max < FILES_MAX ? files.rlim_max : FILES_MAX;
-        (void)setrlimit(RLIMIT_NOFILE, &files); /* fewer files means fewer names, no failure */
-    }
+    files_raise_limit();
 }
 
 struct texts {

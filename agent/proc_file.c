@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/proc_file.h"
 
+#include "agent/files.h"
 #include "lib/cleanup.h"
 
 #include <errno.h>
@@ -136,7 +137,7 @@ static int reopen_regular(int path_fd)
         return -EINVAL;
     (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", path_fd);
     int fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    return fd < 0 ? -errno : fd;
+    return fd < 0 ? -errno : files_keep(fd);
 }
 
 int proc_file_open_in_root(pid_t pid, const char *path)

@@ -33,7 +33,8 @@ int proc_file_may_look(pid_t pid);
 pid_t proc_file_ppid(pid_t pid);  /* 0: gone, or outside of our PID namespace */
 pid_t proc_file_nspid(pid_t pid); /* as its own, innermost PID namespace numbers it; 0: gone */
 
-/* A regular file in the process's root; the descriptor, or a negative errno. */
+/* A regular file in the process's root; the descriptor, or a negative errno: -EMFILE while there
+ * are still some for ourselves (files.h). */
 int proc_file_open_in_root(pid_t pid, const char *path);
 
 /* The file that is mapped there: that very one, or a negative errno (-ESTALE: another is in its

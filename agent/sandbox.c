@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/sandbox.h"
 
+#include "agent/files.h"
 #include "lib/cleanup.h"
 #include "lib/mem.h"
 
@@ -24,10 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    PIPE_BYTES = 1 << 20,
-    FILES_MAX = 4096, /* descriptors that a process of ours may have */
-};
+enum { PIPE_BYTES = 1 << 20 };
 
 #define DONE UINT32_MAX /* the number of the last answer */
 
