@@ -218,6 +218,22 @@ static void *map_array(int fd, size_t n, size_t size)
     return at == MAP_FAILED ? NULL : at;
 }
 
+/* Piece by piece from the end, each of which is then given back: there are never all of them twice.
+ */
+static void move_rows(struct unwind_row *to, struct unwind_row *from, size_t n)
+{
+    enum { PIECE = 1 << 17 };
+
+    while (n > 0) {
+        size_t rest = n > PIECE ? n - PIECE : 0;
+
+        memcpy(to + rest, from + rest, (n - rest) * sizeof(*to));
+        from = mem_grow(from, rest + 1, sizeof(*from));
+        n = rest;
+    }
+    free(from);
+}
+
 int unwind_tables_attach(struct unwind_tables *t, const struct unwind_maps *maps, struct err *e)
 {
     struct unwind_row *rows = map_array(maps->rows, maps->n_rows, sizeof(*rows));
@@ -227,8 +243,8 @@ int unwind_tables_attach(struct unwind_tables *t, const struct unwind_maps *maps
 
     if (!rows || !rules || !mappings || maps->n_rows < t->n_rows)
         return err_set(e, -ENOMEM, "map the unwind tables: %s", err_text(errno));
-    if (t->n_rows > 0)
-        memcpy(rows, t->rows, t->n_rows * sizeof(*rows));
+    move_rows(rows, t->rows, t->n_rows);
+    t->rows = NULL;
     memcpy(rules, t->all_rules, t->rules.n * sizeof(*rules));
     memcpy(mappings, t->mappings, t->n_mappings * sizeof(*mappings));
     free_arrays(t);
