@@ -172,6 +172,8 @@ static __always_inline bool unwind_reg(const struct unwind_walk *w, __u32 reg, _
 static __always_inline __u8 unwind_by_rule(struct unwind_walk *w, const struct unwind_rule *rule)
 {
     __u64 cfa, pc, bp = w->bp;
+    bool is_frameless =
+        rule->cfa == UNWIND_CFA_REG && rule->reg == UNWIND_REG_SP && rule->cfa_off == 8;
 
     if (rule->cfa == UNWIND_CFA_PLT) {
         cfa = w->sp + 8 + ((__s32)(w->pc & 15) >= rule->cfa_off ? 8 : 0);
@@ -200,7 +202,8 @@ static __always_inline __u8 unwind_by_rule(struct unwind_walk *w, const struct u
     if (cfa <= w->sp && !w->is_exact && !(rule->flags & UNWIND_RULE_SWITCHES))
         return RECORD_STOP_NO_READ; /* a stack only shrinks */
     /* Who finds its frame by a register across a call knows that what it calls keeps it. */
-    w->has_regs &= rule->cfa == UNWIND_CFA_REG && cfa == w->sp + 8;
+    if (!is_frameless)
+        w->has_regs = 0;
     w->pc = unwind_code_address(pc);
     w->sp = cfa;
     w->bp = bp;

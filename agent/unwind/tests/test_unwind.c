@@ -358,10 +358,9 @@ static void goes_to_callers(void **state)
     world.bytes = code;
     world.n_bytes = sizeof(code) / sizeof(code[0]);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const struct unwind_rule rules[] = { { .cfa = UNWIND_CFA_NONE },
-                                             cases[i].rule,
-                                             { .cfa = UNWIND_CFA_END },
-                                             { REG(7, 8) } };
+        const struct unwind_rule rules[] = {
+            { .cfa = UNWIND_CFA_NONE }, cases[i].rule, { .cfa = UNWIND_CFA_END }, { REG(7, 8) }
+        };
         struct unwind_walk w = {
             .pc = cases[i].pc, .sp = cases[i].sp, .bp = cases[i].bp, .thread = AT(0)
         };
