@@ -54,6 +54,7 @@ static const struct {
     [RECORD_STOP_NO_CODE] = { "[truncated: caller in no code]", RESULT_NOTE_NO_CODE },
     [RECORD_STOP_NO_RULE] = { "[truncated: caller unknown]", RESULT_NOTE_NO_RULE },
     [RECORD_STOP_NO_READ] = { "[truncated: stack unreadable]", RESULT_NOTE_NO_READ },
+    [RECORD_STOP_COSTLY] = { "[truncated: too long to walk]", RESULT_NOTE_TOO_COSTLY },
     [GRAPH_NO_ROOM] = { "[truncated: too many different stacks]", RESULT_NOTE_NO_ROOM },
 };
 

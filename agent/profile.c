@@ -246,6 +246,8 @@ static uint32_t cut_of(const struct record *r)
         return r->stop;
     if (r->flags & RECORD_RUNTIME_FULL)
         return RECORD_STOP_FULL;
+    if (r->flags & RECORD_RUNTIME_COSTLY)
+        return RECORD_STOP_COSTLY;
     return r->flags & RECORD_RUNTIME_NO_READ ? RECORD_STOP_NO_READ : RECORD_STOP_END;
 }
 

@@ -46,25 +46,28 @@ static __always_inline bool event_is_stale(const struct record *r)
     return true;
 }
 
-/* A child that is a process of its own, not a thread. */
-static __always_inline void event_inherit(struct task_struct *parent, struct task_struct *child)
+/* A child that is a process of its own, not a thread. False: there is no room for it. */
+static __always_inline bool event_inherit(struct task_struct *parent, struct task_struct *child)
 {
     struct task_struct *parent_leader = BPF_CORE_READ(parent, group_leader);
     struct task_struct *child_leader = BPF_CORE_READ(child, group_leader);
 
     if (parent_leader == child_leader)
-        return;
+        return true;
 
     __u32 parent_pid = pid_of(parent_leader);
     const struct unwind_space *space = unwind_space_of(parent_pid, image_of(parent_leader));
     __u32 child_pid = space ? pid_of(child_leader) : 0;
 
     if (!child_pid)
-        return;
-    unwind_fork(space, child_pid, image_of(child_leader));
+        return true;
+
+    bool has_room = unwind_fork(space, child_pid, image_of(child_leader));
+
     python_fork(parent_pid, child_pid, image_of(child_leader));
     v8_fork(parent_pid, child_pid, image_of(child_leader));
     hotspot_fork(parent_pid, child_pid, image_of(child_leader));
+    return has_room;
 }
 
 /* parent, child */
@@ -75,9 +78,10 @@ int on_fork(__u64 *ctx)
     struct task_struct *child = (struct task_struct *)ctx[1];
     struct record_counters *counts = counters_get();
 
-    if (counts && scope == RECORD_SCOPE_PIDS)
-        scope_fork(parent, child, counts);
-    event_inherit(parent, child);
+    bool is_followed = scope != RECORD_SCOPE_PIDS || scope_fork(parent, child);
+
+    if ((!event_inherit(parent, child) || !is_followed) && counts)
+        counts->lost_pids++;
     return 0;
 }
 

@@ -12,12 +12,13 @@
 #include "agent/bpf/kernel.bpf.h"
 #include "agent/bpf/record.h"
 #include "agent/bpf/unwind.bpf.h"
+#include "agent/bpf/user_read.bpf.h"
 
 #include <bpf/bpf_helpers.h>
 
 static __always_inline bool hotspot_read(void *to, __u32 size, __u64 addr)
 {
-    return bpf_probe_read_user(to, size, (void *)addr) == 0;
+    return user_read(to, size, addr);
 }
 
 #if !UNWIND_OF_ARM64

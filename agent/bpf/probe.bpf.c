@@ -11,6 +11,7 @@
 #include "agent/bpf/record.h"
 #include "agent/bpf/scope.bpf.h"
 #include "agent/bpf/unwind.bpf.h"
+#include "agent/bpf/user_read.bpf.h"
 #include "agent/bpf/v8.bpf.h"
 
 #include <bpf/bpf_helpers.h>
@@ -129,10 +130,12 @@ int on_tick(struct bpf_perf_event_data *ctx)
 
     if (!scratch)
         return 0;
+    spent_begin();
     hotspot_begin(scratch);
+    v8_begin(scratch);
     scratch->record.n_user = unwind(ctx, scratch);
-    python_walk(scratch);
-    v8_walk(scratch);
+    (void)python_walk();
+    v8_walk();
     hotspot_end(scratch);
     return finish(scratch);
 }

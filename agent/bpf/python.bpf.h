@@ -13,17 +13,18 @@
 #include "agent/bpf/python_table.h"
 #include "agent/bpf/record.h"
 #include "agent/bpf/unwind.bpf.h"
+#include "agent/bpf/user_read.bpf.h"
 
 #include <bpf/bpf_helpers.h>
 
 static __always_inline bool python_read(void *to, __u32 size, __u64 addr)
 {
-    return bpf_probe_read_user(to, size, (void *)addr) == 0;
+    return user_read(to, size, addr);
 }
 
 #include "agent/bpf/python_step.h"
 
-enum { PYTHON_SEARCH_MAX = 4096, PYTHON_THREADS_MAX = 16384 };
+enum { PYTHON_SEARCH_MAX = SPENT_MAX / SPENT_READ, PYTHON_THREADS_MAX = 16384 };
 
 /* By pid. */
 struct {
@@ -75,7 +76,7 @@ __attribute__((noinline)) int python_search_one(void)
 {
     struct python_state *p = python_state();
 
-    return !p || !python_search_step(&p->walk);
+    return !p || spent_is_over() || !python_search_step(&p->walk);
 }
 
 /*
@@ -134,7 +135,7 @@ __attribute__((noinline)) int python_one(void)
     struct python_state *p = python_state();
     struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
 
-    if (!p || !s)
+    if (!p || !s || spent_is_over())
         return 1;
     if (!p->walk.on_stack)
         return python_put_one(p, s);
@@ -187,29 +188,42 @@ __attribute__((noinline)) int python_find_thread(void)
     return s->found != 0;
 }
 
-/* Puts the thread's Python frames behind the native ones. */
-static __always_inline void python_walk(struct scratch *s)
+/* Puts the thread's Python frames behind the native ones. A global function for its stack's sake:
+ * see unwind_native(). */
+__attribute__((noinline)) int python_walk(void)
 {
-    __u32 pid = s->record.pid;
-    struct python_space *space = bpf_map_lookup_elem(&python_spaces, &pid);
+    __u32 zero = 0;
+    struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
     struct python_state *p = python_state();
 
-    if (!space || !p || !process_image_binds(&space->image, &s->record.image))
-        return;
+    if (!s || !p)
+        return 0;
+
+    __u32 pid = s->record.pid;
+    struct python_space *space = bpf_map_lookup_elem(&python_spaces, &pid);
+
+    if (!space || !process_image_binds(&space->image, &s->record.image))
+        return 0;
     p->native = 0;
     p->walk.space = *space;
 
-    if (!python_find_thread())
-        return;
+    if (!python_find_thread()) {
+        if (spent_is_over())
+            s->record.flags |= RECORD_RUNTIME_COSTLY;
+        return 0;
+    }
     python_begin(&p->walk, p->walk.search.found);
     for (int i = 0; i < LOOPS_FOR(RECORD_RUNTIME_MAX + RECORD_USER_MAX); i++) {
         if (python_some() != 0)
             break;
     }
-    if (p->walk.stop == PYTHON_STOP_NO_READ)
+    if (p->walk.stop == PYTHON_CONTINUE && spent_is_over())
+        s->record.flags |= RECORD_RUNTIME_COSTLY;
+    else if (p->walk.stop == PYTHON_STOP_NO_READ)
         s->record.flags |= RECORD_RUNTIME_NO_READ;
     else if (p->walk.stop != PYTHON_STOP_END)
         s->record.flags |= RECORD_RUNTIME_FULL;
+    return 0;
 }
 
 /* A child runs what its parent ran, until user space sees it. */

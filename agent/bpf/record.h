@@ -34,6 +34,7 @@ enum record_stop {
     RECORD_STOP_NO_CODE, /* the last address is in no code that is known */
     RECORD_STOP_NO_RULE, /* nothing says how to find the caller of the last frame */
     RECORD_STOP_NO_READ, /* the stack could not be read there, or leads back */
+    RECORD_STOP_COSTLY,  /* to go on would take longer than one sample may */
     RECORD_STOP_COUNT,
 };
 
@@ -44,6 +45,7 @@ enum record_flag {
     /* Frames of a language are missing, as enum record_stop says it of native ones. */
     RECORD_RUNTIME_FULL = 8,
     RECORD_RUNTIME_NO_READ = 16,
+    RECORD_RUNTIME_COSTLY = 32,
 };
 
 /* n_kernel program counters of the kernel's, leaf first, then n_user, leaf first, follow it; then
@@ -72,5 +74,5 @@ struct record_counters {
     __u64 lost_full;    /* samples: the ring buffer had no room */
     __u64 lost_events;  /* other records: the same */
     __u64 lost_exiting; /* the task has no pid any more */
-    __u64 lost_pids;    /* children that could not be followed: the set of processes is full */
+    __u64 lost_pids;    /* children that could not be followed: a set of processes is full */
 };

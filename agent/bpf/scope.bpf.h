@@ -85,26 +85,22 @@ static __always_inline bool scope_has_current(struct task_struct *task, struct t
     return scope_has(task, leader, pid);
 }
 
-/* A child of a process in the set joins it; a new thread is in already. */
-static __always_inline void scope_fork(struct task_struct *parent, struct task_struct *child,
-                                       struct record_counters *counters)
+/* A child of a process in the set joins it; a new thread is in already. False: there is no room. */
+static __always_inline bool scope_fork(struct task_struct *parent, struct task_struct *child)
 {
     struct task_struct *parent_leader = BPF_CORE_READ(parent, group_leader);
     struct task_struct *child_leader = BPF_CORE_READ(child, group_leader);
 
     if (parent_leader == child_leader)
-        return;
+        return true;
 
     __u32 parent_pid = pid_of(parent_leader);
 
     if (!parent_pid || !scope_has_pid(parent_leader, parent_pid))
-        return;
+        return true;
 
     __u32 child_pid = pid_of(child_leader);
     __u64 started = BPF_CORE_READ(child_leader, start_time);
 
-    if (!child_pid)
-        return;
-    if (bpf_map_update_elem(&scope_pids, &child_pid, &started, BPF_ANY) < 0)
-        counters->lost_pids++;
+    return !child_pid || bpf_map_update_elem(&scope_pids, &child_pid, &started, BPF_ANY) == 0;
 }

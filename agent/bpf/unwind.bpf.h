@@ -11,12 +11,13 @@
 #include "agent/bpf/kernel.bpf.h"
 #include "agent/bpf/record.h"
 #include "agent/bpf/unwind_table.h"
+#include "agent/bpf/user_read.bpf.h"
 
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
 enum { UNWIND_POINTERS_MAX = 127 };
-enum { UNWIND_STEPS_MAX = 4 * RECORD_USER_MAX };
+enum { UNWIND_TURNS_MAX = SPENT_MAX / SPENT_TURN };
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -55,7 +56,7 @@ struct unwind_walk;
 static __always_inline bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_value)
 {
     (void)w;
-    return bpf_probe_read_user(ret_value, sizeof(*ret_value), (void *)addr) == 0;
+    return user_read(ret_value, sizeof(*ret_value), addr);
 }
 
 static __always_inline const struct unwind_mapping *unwind_mapping_at(const struct unwind_walk *w,
@@ -78,7 +79,20 @@ static __always_inline const struct unwind_rule *unwind_rule_at(const struct unw
     return bpf_map_lookup_elem(&unwind_rules, &i);
 }
 
+static __always_inline __u32 unwind_read_words(const struct unwind_walk *w, __u64 addr, __u32 n,
+                                               __u64 *to);
+
 #include "agent/bpf/unwind_step.h"
+
+static __always_inline __u32 unwind_read_words(const struct unwind_walk *w, __u64 addr, __u32 n,
+                                               __u64 *to)
+{
+    __u64 size = n * sizeof(*to);
+
+    (void)w;
+    barrier_var(size);
+    return size <= UNWIND_SCAN_BLOCK * sizeof(*to) && user_read(to, (__u32)size, addr) ? n : 0;
+}
 
 /* A record under construction, and the walk that fills it. */
 struct scratch {
@@ -140,15 +154,15 @@ static __always_inline bool unwind_is_valid(const struct unwind_space *space)
     return space->n > 0 && first && first->version == space->version;
 }
 
-/* A child has its parent's mappings until it changes them. */
-static __always_inline void unwind_fork(const struct unwind_space *parent, __u32 child_pid,
+/* A child has its parent's mappings until it changes them. False: there is no room for it. */
+static __always_inline bool unwind_fork(const struct unwind_space *parent, __u32 child_pid,
                                         struct process_image child)
 {
     struct unwind_space space = *parent;
 
     space.image = child;
     space.flags = 0;
-    (void)bpf_map_update_elem(&unwind_spaces, &child_pid, &space, BPF_ANY);
+    return bpf_map_update_elem(&unwind_spaces, &child_pid, &space, BPF_ANY) == 0;
 }
 
 #ifdef __TARGET_ARCH_arm64
@@ -157,7 +171,40 @@ static __always_inline void unwind_fork(const struct unwind_space *parent, __u32
 #include "agent/bpf/enter_x86.bpf.h"
 #endif
 
+/* Is what the tables say of a frame's code known to be in the cache? */
+static __always_inline bool unwind_repeats(const struct scratch *s, __u64 at)
+{
+    for (__u64 i = 1; i <= SPENT_SHORTLY; i++) {
+        if (at >= i && s->pcs[at] == s->pcs[at - i])
+            return true;
+    }
+    return false;
+}
+
 int hotspot_one(void); /* of hotspot.bpf.h */
+
+/* A step by tables, or of the search that they lead to. A global function beside hotspot_one(), and
+ * not around it: Linux 5.10 adds the stacks of functions that call each other up, whatever calls.
+ */
+__attribute__((noinline)) int unwind_native(void)
+{
+    __u32 zero = 0;
+    struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+
+    if (!s)
+        return 1;
+
+    __u32 n = s->walk.n;
+    __u64 at = (__u64)s->record.n_kernel + n;
+
+    barrier_var(at);
+    if (at >= sizeof(s->pcs) / sizeof(s->pcs[0]))
+        return 1;
+    unwind_step(&s->walk, &s->pcs[at]);
+    if (s->walk.n > n && !s->walk.is_in_made && !unwind_repeats(s, at))
+        spent_add(SPENT_LOOKUP);
+    return 0;
+}
 
 /*
  * One step of the walk in this CPU's scratch; 0: go on. A global function: the verifier looks at it
@@ -175,16 +222,19 @@ __attribute__((noinline)) int unwind_one(void)
         return 1;
 
     __u64 n = s->walk.n;
-    __u64 at = s->record.n_kernel + n;
     __u64 fp = s->walk.bp;
 
     barrier_var(n);
-    barrier_var(at);
-    if (n >= RECORD_USER_MAX || at >= sizeof(s->pcs) / sizeof(s->pcs[0]))
+    if (n >= RECORD_USER_MAX)
         return 1;
+    if (spent_is_over()) {
+        s->walk.stop = RECORD_STOP_COSTLY;
+        return 1;
+    }
+    spent_add(SPENT_TURN);
     f->sps[n] = s->walk.sp;
-    if (!s->walk.is_in_made)
-        unwind_step(&s->walk, &s->pcs[at]);
+    if (!s->walk.is_in_made && unwind_native() != 0)
+        return 1;
     if (s->walk.is_in_made && hotspot_one() != 0)
         return 1;
     n = s->walk.n - 1; /* a step of a search belongs to the frame before */
@@ -221,7 +271,7 @@ static __always_inline __u32 unwind(struct bpf_perf_event_data *ctx, struct scra
         return unwind_by_pointers(ctx, r, s->pcs + (r->n_kernel & 127));
     s->walk.space = *space;
     s->walk.scan.is_on = s->walk.is_in_made = 0;
-    for (int i = 0; i < LOOPS_FOR(UNWIND_STEPS_MAX); i++) {
+    for (int i = 0; i < LOOPS_FOR(UNWIND_TURNS_MAX); i++) {
         if (unwind_some() != 0)
             break;
     }

@@ -37,31 +37,24 @@ static __always_inline __u64 unwind_code_address(__u64 pc)
 }
 
 /* mov x8, #139; svc #0: that of the vDSO, which has no rows since Linux 5.9, and of libraries. */
-static __always_inline bool unwind_is_trampoline(const struct unwind_walk *w)
+static __always_inline bool unwind_is_trampoline(__u64 code)
 {
-    __u64 code;
-
-    return !w->is_exact && unwind_read(w, w->pc, &code) && code == 0xd4000001d2801168ULL;
+    return code == 0xd4000001d2801168ULL;
 }
 
 /* Where the function of makecontext() returns to, the first byte of glibc's __startcontext
  * (sysdeps/unix/sysv/linux/aarch64/setcontext.S): [nop;] mov x0, x19; [cbnz x0]. */
-static __always_inline bool unwind_is_coroutine_start(const struct unwind_walk *w)
+static __always_inline bool unwind_is_coroutine_start(__u64 code)
 {
-    __u64 code;
-
-    return !w->is_exact && unwind_read(w, w->pc, &code) &&
-           (code == 0xaa1303e0d503201fULL ||
-            ((__u32)code == 0xaa1303e0 && (code >> 32 & 0xff00001f) == 0xb5000000));
+    return code == 0xaa1303e0d503201fULL ||
+           ((__u32)code == 0xaa1303e0 && (code >> 32 & 0xff00001f) == 0xb5000000);
 }
 
 /* What musl's clone() does once a thread's first function returned (src/thread/aarch64/clone.s):
  * mov x8, #93; svc #0. */
-static __always_inline bool unwind_is_musl_thread_exit(const struct unwind_walk *w)
+static __always_inline bool unwind_is_musl_thread_exit(__u64 code)
 {
-    __u64 code;
-
-    return !w->is_exact && unwind_read(w, w->pc, &code) && code == 0xd4000001d2800ba8ULL;
+    return code == 0xd4000001d2800ba8ULL;
 }
 
 /*
@@ -127,14 +120,14 @@ static __always_inline bool unwind_is_leaf(const struct unwind_walk *w,
            before < (far < UNWIND_LEAF_MAX ? far : UNWIND_LEAF_MAX);
 }
 
-/* Code without rows: musl's, for one. What does not lie at the frame pointer is not searched for.
- */
+/* Code without rows: musl's, for one; @code: what is returned to. What does not lie at the frame
+ * pointer is not searched for. */
 static __always_inline __u8 unwind_without_rule(struct unwind_walk *w,
-                                                const struct unwind_mapping *m)
+                                                const struct unwind_mapping *m, __u64 code)
 {
     __u64 link;
 
-    if (m->flags & UNWIND_NATIVE && unwind_is_musl_thread_exit(w))
+    if (m->flags & UNWIND_NATIVE && unwind_is_musl_thread_exit(code))
         return RECORD_STOP_END;
     if (!(m->flags & UNWIND_NATIVE) || !w->is_exact || !unwind_reg(w, UNWIND_REG_LINK, &link))
         return unwind_by_frame_pointer(w, m->flags);

@@ -17,6 +17,7 @@ enum {
     UNWIND_SCAN_AFTER = 3072,   /* at most */
     UNWIND_SCAN_BEFORE = 128,   /* the function called jumped to one that lies in front of it */
     UNWIND_SCAN_JUMP = 16,      /* bytes of a function that only jumps to another */
+    UNWIND_SCAN_PAGE = 4096,    /* bytes that can be read all or not at all */
     UNWIND_SCAN_PUSHES = 6,     /* registers that are saved at the start of a function */
     UNWIND_SCAN_START = 0x1000, /* no code is below */
 };
@@ -30,6 +31,12 @@ static __always_inline bool unwind_is_musl_thread_exit(const struct unwind_walk 
     __u64 code;
 
     return unwind_read(w, pc, &code) && code == UNWIND_MUSL_THREAD_EXIT;
+}
+
+/* Whether there may be code. */
+static __always_inline bool unwind_scan_may_be(__u64 addr)
+{
+    return addr >= UNWIND_SCAN_START && addr >> 47 == 0;
 }
 
 /* How well a call of a function explains that its code runs at pc. */
@@ -70,14 +77,22 @@ static __always_inline bool unwind_scan_plt(const struct unwind_walk *w, __u64 e
 static __always_inline bool unwind_scan_jump(const struct unwind_walk *w, __u64 function, __u64 pc,
                                              __u64 *ret_function)
 {
-    __u64 code;
+    union {
+        __u64 words[UNWIND_SCAN_JUMP / 8 + 1];
+        __u8 bytes[UNWIND_SCAN_JUMP + 8];
+    } code = { { 0 } };
 
-    for (__u64 i = 0; i < UNWIND_SCAN_JUMP; i++) {
-        if (!unwind_read(w, function + i, &code))
-            return false;
-        if ((code & 0xff) != 0xe9)
+    for (__u32 i = 0; i <= UNWIND_SCAN_JUMP / 8; i++) {
+        if (!unwind_read(w, function + 8 * (__u64)i, &code.words[i]))
+            break;
+    }
+    for (__u32 i = 0; i < UNWIND_SCAN_JUMP; i++) {
+        const __u8 *at = code.bytes + i;
+        __u32 off = at[1] | (__u32)at[2] << 8 | (__u32)at[3] << 16 | (__u32)at[4] << 24;
+
+        if (at[0] != 0xe9)
             continue;
-        *ret_function = function + i + 5 + (__u64)(__s64)(__s32)(code >> 8);
+        *ret_function = function + i + 5 + (__u64)(__s64)(__s32)off;
         if (unwind_scan_fit(*ret_function, pc) == UNWIND_SCAN_SURELY)
             return true;
     }
@@ -92,7 +107,7 @@ static __always_inline enum unwind_scan_fit unwind_scan_call(const struct unwind
 {
     __u64 code, target;
 
-    if (ret < UNWIND_SCAN_START || ret >> 47 != 0 || !unwind_read(w, ret - 8, &code))
+    if (!unwind_read(w, ret - 8, &code))
         return UNWIND_SCAN_NOT;
     if ((__u32)code == 0xe8f0e483) /* and $-16, %rsp; call: so begins a program, in crt1 */
         return is_first ? UNWIND_SCAN_SURELY : UNWIND_SCAN_NOT;
@@ -116,23 +131,31 @@ static __always_inline enum unwind_scan_fit unwind_scan_call(const struct unwind
 /* The caller's frame pointer, when @function pushed it among the registers that it saved first. */
 static __always_inline __u64 unwind_scan_bp(const struct unwind_walk *w, __u64 function, __u64 cfa)
 {
-    __u64 slot = cfa - 16, code, bp = w->bp;
+    __u64 slot = cfa - 16, code = 0, bp = w->bp;
+    __u32 n = 0; /* bytes of code */
 
-    if (unwind_read(w, function, &code) && (__u32)code == 0xfa1e0ff3)
-        function += 4;
     for (int i = 0; i < UNWIND_SCAN_PUSHES; i++) {
-        if (slot < w->sp || function >= w->pc || !unwind_read(w, function, &code))
+        if (slot < w->sp || function >= w->pc || (n < 2 && !unwind_read(w, function, &code)))
             break;
+        if (n < 2)
+            n = 8;
+        if (i == 0 && (__u32)code == 0xfa1e0ff3) {
+            function += 4;
+            code >>= 32;
+            n -= 4;
+        }
         if ((code & 0xff) == 0x55) {
             (void)unwind_read(w, slot, &bp);
             break;
         }
-        if ((code & 0xf8) == 0x50)
-            function += 1;
-        else if ((code & 0xf8ff) == 0x5041)
-            function += 2;
-        else
+
+        __u32 size = (code & 0xf8) == 0x50 ? 1 : (code & 0xf8ff) == 0x5041 ? 2 : 0;
+
+        if (size == 0)
             break;
+        function += size;
+        code >>= 8 * size;
+        n -= size;
         slot -= 8;
     }
     return bp;
@@ -143,7 +166,7 @@ static __always_inline bool unwind_scan_is_behind_call(const struct unwind_walk 
 {
     __u64 code;
 
-    if (ret < UNWIND_SCAN_START || ret >> 47 != 0 || !unwind_read(w, ret - 8, &code))
+    if (!unwind_scan_may_be(ret) || !unwind_read(w, ret - 8, &code))
         return false;
     if ((code >> 24 & 0xff) == 0xe8)
         return true;
@@ -160,7 +183,10 @@ static __always_inline void unwind_scan_begin(struct unwind_walk *w)
 {
     __u64 words = (w->bp - w->sp) / 8, ret;
 
-    w->scan = (struct unwind_scan){ .is_on = 1, .n_max = UNWIND_SCAN_WORDS };
+    w->scan.pc = w->scan.has_pointer = 0;
+    w->scan.block_begin = w->scan.block_end = w->scan.n_words = 0;
+    w->scan.n_max = UNWIND_SCAN_WORDS;
+    w->scan.is_on = 1;
     if (w->bp < w->sp || w->bp % 8 != 0 || !unwind_read(w, w->bp + 8, &ret) ||
         !unwind_scan_is_behind_call(w, ret))
         return;
@@ -169,23 +195,55 @@ static __always_inline void unwind_scan_begin(struct unwind_walk *w)
         w->scan.n_max = (__u32)words;
 }
 
-/* Looks at the next word. False, and the scan is over: no caller was found. */
+/* Reads the next words. False: there are none. */
+static __always_inline bool unwind_scan_read(struct unwind_walk *w)
+{
+    struct unwind_scan *scan = &w->scan;
+    __u64 at = w->sp + 8 * (__u64)scan->n_words;
+    __u32 n = (__u32)(UNWIND_SCAN_PAGE + 7 - at % UNWIND_SCAN_PAGE) / 8; /* in this page */
+
+    if (n > scan->n_max - scan->n_words)
+        n = scan->n_max - scan->n_words;
+    if (n > UNWIND_SCAN_BLOCK)
+        n = UNWIND_SCAN_BLOCK;
+    if (n == 0)
+        return false;
+    scan->block_begin = scan->n_words;
+    scan->block_end = scan->n_words + unwind_read_words(w, at, n, scan->block);
+    return scan->block_end > scan->n_words;
+}
+
+/* The next word of those that may be an address of code; 0: there is none. */
+static __always_inline __u64 unwind_scan_next(struct unwind_scan *scan)
+{
+    for (int i = 0; i < UNWIND_SCAN_BLOCK && scan->n_words < scan->block_end; i++) {
+        __u64 word = scan->block[(scan->n_words++ - scan->block_begin) % UNWIND_SCAN_BLOCK];
+
+        if (unwind_scan_may_be(word))
+            return word;
+    }
+    return 0;
+}
+
+/* Looks at the next words, up to one that may be an address. False, and the scan is over: no caller
+ * was found. */
 static __always_inline bool unwind_scan_step(struct unwind_walk *w)
 {
     struct unwind_scan *scan = &w->scan;
-    __u64 at = w->sp + 8 * (__u64)scan->n_words, ret = 0, function = w->pc;
-    bool is_last = ++scan->n_words > scan->n_max || !unwind_read(w, at, &ret);
-    enum unwind_scan_fit fit =
-        unwind_scan_call(w, ret, w->pc, scan->n_words <= UNWIND_SCAN_FIRST, &function);
+    bool is_over = scan->n_words >= scan->block_end && !unwind_scan_read(w);
+    __u64 ret = is_over ? 0 : unwind_scan_next(scan), function = w->pc;
+    enum unwind_scan_fit fit = UNWIND_SCAN_NOT;
 
-    if (is_last || (fit == UNWIND_SCAN_PERHAPS && scan->has_pointer))
+    if (ret)
+        fit = unwind_scan_call(w, ret, w->pc, scan->n_words <= UNWIND_SCAN_FIRST, &function);
+    if (fit == UNWIND_SCAN_PERHAPS && scan->has_pointer)
         fit = UNWIND_SCAN_NOT;
     if (fit == UNWIND_SCAN_SURELY || (fit == UNWIND_SCAN_PERHAPS && scan->pc == 0)) {
         scan->pc = ret;
-        scan->cfa = at + 8;
+        scan->cfa = w->sp + 8 * (__u64)scan->n_words;
         scan->function = function;
     }
-    if (fit != UNWIND_SCAN_SURELY && !is_last)
+    if (fit != UNWIND_SCAN_SURELY && !is_over)
         return true;
     scan->is_on = 0;
     if (scan->pc == 0)

@@ -7,13 +7,14 @@
  * memory is read and where the tables are:
  *
  *   static bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_value);
+ *   static __u32 unwind_read_words(const struct unwind_walk *w, __u64 addr, __u32 n, __u64 *to);
  *   static const struct unwind_mapping *unwind_mapping_at(const struct unwind_walk *w, __u32 i);
  *   static const struct unwind_row *unwind_row_at(const struct unwind_walk *w, __u32 i);
  *   static const struct unwind_rule *unwind_rule_at(const struct unwind_walk *w, __u32 i);
  *
- * All of them may say no. Where code has no rows, its return address is looked for on the stack
- * (x86-64) or in the link register (arm64), and else its frame pointer followed; a caller that is
- * not in code is none.
+ * All of them may say no; unwind_read_words() says how many words it read, all or fewer. Where code
+ * has no rows, its return address is looked for on the stack (x86-64) or in the link register
+ * (arm64), and else its frame pointer followed; a caller that is not in code is none.
  */
 #pragma once
 
@@ -26,10 +27,14 @@ enum {
     UNWIND_CONTINUE = RECORD_STOP_COUNT,
 };
 
+enum { UNWIND_SCAN_BLOCK = 16 /* words of the stack that are read at a time */ };
+
 /* The search for a return address; see unwind_scan.h. */
 struct unwind_scan {
     __u64 pc, cfa, function; /* the best so far: the caller, its frame, what it called; 0: none */
-    __u32 n_words, n_max;    /* looked at, and to be looked at */
+    __u64 block[UNWIND_SCAN_BLOCK];
+    __u32 block_begin, block_end; /* which words of the stack it has */
+    __u32 n_words, n_max;         /* looked at, and to be looked at */
     __u8 is_on;
     __u8 has_pointer; /* the frame pointer may be one */
     __u8 pad[6];
@@ -44,12 +49,13 @@ struct unwind_walk {
     __u64 made_low, made_high; /* where a runtime makes code that is walked another way; 0: none */
     struct unwind_space space;
     struct unwind_scan scan;
-    __u32 n;         /* frames so far */
-    __u8 is_exact;   /* pc is where code was interrupted, not where a call returns to */
-    __u8 has_regs;   /* they are still those of this frame, as far as that needs them */
-    __u8 stop;       /* enum record_stop, or UNWIND_CONTINUE */
-    __u8 by_pointer; /* the last step followed the frame pointer */
-    __u8 is_in_made; /* the frame noted last is in such code: its caller is not known yet */
+    __u32 n;             /* frames so far */
+    __u8 is_exact;       /* pc is where code was interrupted, not where a call returns to */
+    __u8 has_regs;       /* they are still those of this frame, as far as that needs them */
+    __u8 stop;           /* enum record_stop, or UNWIND_CONTINUE */
+    __u8 by_pointer;     /* the last step followed the frame pointer */
+    __u8 is_in_made;     /* the frame noted last is in such code: its caller is not known yet */
+    __u8 keeps_pointers; /* code without rows that calls code with frame pointers keeps its own */
 };
 
 static __always_inline __u32 unwind_signal_offset(__u32 reg);
@@ -133,7 +139,7 @@ static __always_inline __u8 unwind_by_signal(struct unwind_walk *w)
 
 static __always_inline __u8 unwind_by_frame_pointer(struct unwind_walk *w, __u32 flags)
 {
-    __u64 pc, bp;
+    __u64 pair[2]; /* the caller's frame pointer, the return address */
 
     if (w->bp == 0)
         return RECORD_STOP_END; /* threads begin with 0 */
@@ -141,15 +147,15 @@ static __always_inline __u8 unwind_by_frame_pointer(struct unwind_walk *w, __u32
         return RECORD_STOP_NO_RULE; /* used for something else */
     if (w->bp < w->sp && !(flags & UNWIND_SWITCHES_STACKS))
         return RECORD_STOP_NO_RULE;
-    if (!unwind_read(w, w->bp, &bp) || !unwind_read(w, w->bp + 8, &pc))
+    if (unwind_read_words(w, w->bp, 2, pair) < 2)
         return RECORD_STOP_NO_READ;
     w->by_pointer = 1;
-    w->pc = unwind_code_address(pc);
+    w->pc = unwind_code_address(pair[1]);
     w->sp = w->bp + 16; /* at least */
-    w->bp = bp;
+    w->bp = pair[0];
     w->is_exact = w->has_regs = 0;
-    if (pc == 0)
-        return bp == 0 ? RECORD_STOP_END : RECORD_STOP_NO_RULE;
+    if (pair[1] == 0)
+        return pair[0] == 0 ? RECORD_STOP_END : RECORD_STOP_NO_RULE;
     return UNWIND_CONTINUE;
 }
 
@@ -260,6 +266,7 @@ static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
 #endif
 
     __u64 at = w->pc - !w->is_exact;
+    __u64 code = 0; /* of no rows, that is returned to */
     bool was_by_pointer = w->by_pointer;
 
     *ret_pc = w->pc + (w->is_exact && w->n > 0);
@@ -282,10 +289,12 @@ static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
 
     if (was_by_pointer && rule && !unwind_place_frame(w, rule))
         cfa = UNWIND_CFA_NONE;
-    if (cfa == UNWIND_CFA_NONE && unwind_is_trampoline(w))
+    if (cfa == UNWIND_CFA_NONE && !w->is_exact && !unwind_read(w, w->pc, &code))
+        code = 0;
+    if (cfa == UNWIND_CFA_NONE && unwind_is_trampoline(code))
         cfa = UNWIND_CFA_SIGNAL;
 
-    bool is_coroutine_start = cfa == UNWIND_CFA_NONE && unwind_is_coroutine_start(w);
+    bool is_coroutine_start = cfa == UNWIND_CFA_NONE && unwind_is_coroutine_start(code);
 
     if (is_coroutine_start)
         cfa = UNWIND_CFA_END;
@@ -299,8 +308,10 @@ static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
         w->stop = RECORD_STOP_NO_RULE;
     else if (cfa == UNWIND_CFA_GOROUTINE)
         w->stop = unwind_by_goroutine(w, rule);
+    else if ((cfa == UNWIND_CFA_NONE || !rule) && was_by_pointer && w->keeps_pointers)
+        w->stop = unwind_by_frame_pointer(w, m->flags);
     else if (cfa == UNWIND_CFA_NONE || !rule)
-        w->stop = unwind_without_rule(w, m);
+        w->stop = unwind_without_rule(w, m, code);
     else
         w->stop = unwind_by_rule(w, rule);
 }

@@ -27,22 +27,16 @@ static __always_inline __u64 unwind_code_address(__u64 pc)
 }
 
 /* The two ways in which libraries write the trampoline: mov $15, %rax or %eax; syscall. */
-static __always_inline bool unwind_is_trampoline(const struct unwind_walk *w)
+static __always_inline bool unwind_is_trampoline(__u64 code)
 {
-    __u64 code;
-
-    if (w->is_exact || !unwind_read(w, w->pc, &code))
-        return false;
     return code == 0x0f0000000fc0c748ULL || (code << 8 >> 8) == 0x050f0000000fb8ULL;
 }
 
 /* Where the function of makecontext() returns to, the first byte of glibc's __start_context
  * (sysdeps/unix/sysv/linux/x86_64/__start_context.S): mov %rbx, %rsp; mov (%rsp), %rdi; test. */
-static __always_inline bool unwind_is_coroutine_start(const struct unwind_walk *w)
+static __always_inline bool unwind_is_coroutine_start(__u64 code)
 {
-    __u64 code;
-
-    return !w->is_exact && unwind_read(w, w->pc, &code) && code == 0x48243c8b48dc8948ULL;
+    return code == 0x48243c8b48dc8948ULL;
 }
 
 /* The frame pointer that led here tells the stack pointer, too. */
@@ -69,11 +63,11 @@ static __always_inline __u8 unwind_without_link(const struct unwind_walk *w)
 
 /* Code that was made at run time: by its frame pointer. The trampolines of Python 3.12 and 3.13
  * (-X perf) keep none, but take their frame down right behind the call: add $n, %rsp; ret. */
-static __always_inline __u8 unwind_made(struct unwind_walk *w, __u32 flags)
+static __always_inline __u8 unwind_made(struct unwind_walk *w, __u32 flags, __u64 code)
 {
-    __u64 code, pc, at;
+    __u64 pc, at;
 
-    if (w->is_exact || !unwind_read(w, w->pc, &code) || (code & 0xff80ffffffULL) != 0xc300c48348ULL)
+    if ((code & 0xff80ffffffULL) != 0xc300c48348ULL)
         return unwind_by_frame_pointer(w, flags);
     at = w->sp + (code >> 24 & 0x7f);
     if (!unwind_read(w, at, &pc))
@@ -83,13 +77,13 @@ static __always_inline __u8 unwind_made(struct unwind_walk *w, __u32 flags)
     return UNWIND_CONTINUE;
 }
 
-/* Code without rows. */
+/* Code without rows; @code: what is returned to. */
 static __always_inline __u8 unwind_without_rule(struct unwind_walk *w,
-                                                const struct unwind_mapping *m)
+                                                const struct unwind_mapping *m, __u64 code)
 {
     if (!(m->flags & UNWIND_NATIVE))
-        return unwind_made(w, m->flags);
-    if (!w->is_exact && unwind_is_musl_thread_exit(w, w->pc))
+        return unwind_made(w, m->flags, code);
+    if (code == UNWIND_MUSL_THREAD_EXIT)
         return RECORD_STOP_END;
     unwind_scan_begin(w);
     return UNWIND_CONTINUE;

@@ -10,13 +10,14 @@
 #include "agent/bpf/kernel.bpf.h"
 #include "agent/bpf/record.h"
 #include "agent/bpf/unwind.bpf.h"
+#include "agent/bpf/user_read.bpf.h"
 #include "agent/bpf/v8_table.h"
 
 #include <bpf/bpf_helpers.h>
 
 static __always_inline bool v8_read(void *to, __u32 size, __u64 addr)
 {
-    return bpf_probe_read_user(to, size, (void *)addr) == 0;
+    return user_read(to, size, addr);
 }
 
 #include "agent/bpf/v8_step.h"
@@ -35,6 +36,7 @@ struct v8_state {
     struct v8_layout layout;
     struct v8_seen seen;
     __u64 native; /* frames that were looked at */
+    bool is_on;   /* the process runs V8 */
 };
 
 struct {
@@ -108,6 +110,10 @@ __attribute__((noinline)) int v8_one(void)
     barrier_var(native);
     if (native >= s->walk.n || native >= RECORD_USER_MAX)
         return 1;
+    if (spent_is_over()) {
+        s->record.flags |= RECORD_RUNTIME_COSTLY;
+        return 1;
+    }
     v->native = native + 1;
     if (native == 0)
         regs = v8_registers_of(s);
@@ -133,18 +139,32 @@ __attribute__((noinline)) int v8_one(void)
 
 DEFINE_LOOP(v8_some, v8_one)
 
-/* Puts the thread's JavaScript functions behind the native frames. */
-static __always_inline void v8_walk(struct scratch *s)
+/* Before the native walk: what calls V8's code has a frame pointer, too. */
+static __always_inline void v8_begin(struct scratch *s)
 {
     __u32 pid = s->record.pid;
     struct v8_space *space = bpf_map_lookup_elem(&v8_spaces, &pid);
     struct v8_state *v = v8_state();
 
-    if (!space || !v || !process_image_binds(&space->image, &s->record.image))
+    s->walk.keeps_pointers = 0;
+    if (!v)
+        return;
+    v->is_on = space && process_image_binds(&space->image, &s->record.image);
+    if (!v->is_on || !space)
         return;
     v->layout = space->layout;
     v->seen = (struct v8_seen){ 0 };
     v->native = 0;
+    s->walk.keeps_pointers = 1;
+}
+
+/* Puts the thread's JavaScript functions behind the native frames. */
+static __always_inline void v8_walk(void)
+{
+    const struct v8_state *v = v8_state();
+
+    if (!v || !v->is_on)
+        return;
     for (int i = 0; i < LOOPS_FOR(RECORD_USER_MAX); i++) {
         if (v8_some() != 0)
             break;

@@ -129,6 +129,9 @@ static void counts_what_a_language_keeps_back(void **state)
         { RECORD_RUNTIME_FULL, RECORD_STOP_END, ");[truncated: too deep];leaf_function 1\n" },
         { RECORD_RUNTIME_NO_READ, RECORD_STOP_END,
           ");[truncated: stack unreadable];leaf_function 1\n" },
+        { RECORD_RUNTIME_COSTLY, RECORD_STOP_END,
+          ");[truncated: too long to walk];leaf_function 1\n" },
+        { 0, RECORD_STOP_COSTLY, ");[truncated: too long to walk];leaf_function 1\n" },
         { RECORD_RUNTIME_NO_READ, RECORD_STOP_FULL, ");[truncated: too deep];leaf_function 1\n" },
     };
     const uint64_t pcs[] = { (uintptr_t)leaf_function + 1 };

@@ -66,6 +66,7 @@ const char *result_reason_name(enum result_reason reason);
     X(NO_CODE, "truncatedNoCode", "sample", "truncated: the caller lies in no code")               \
     X(NO_RULE, "truncatedNoRule", "sample", "truncated: nothing tells who the caller is")          \
     X(NO_READ, "truncatedUnreadable", "sample", "truncated: the stack could not be read")          \
+    X(TOO_COSTLY, "truncatedTooCostly", "sample", "truncated: it takes too long to walk")          \
     X(NO_ROOM, "truncatedNoRoom", "sample", "truncated: too many different stacks")                \
     X(FRAME_POINTERS, "framePointersOnly", "sample", "walked by frame pointers alone")             \
     X(UNMAPPED, "unknownMapping", "sample", "in code of which nothing is known")                   \

@@ -28,11 +28,7 @@
     {                                                                                              \
         (entry), 0x25ffULL | (__u64)(__u32)((slot) - (entry)-6) << 16                              \
     }
-#define JUMP(at, target)                                                                           \
-    {                                                                                              \
-        (at), 0xe9ULL | (__u64)(__u32)((target) - (at)-5) << 8                                     \
-    }
-enum { PLT = CODE + 0xf00, SLOT = 0x6000, OTHER = OTHER_CODE + 0x900, NOPS = 0x90909090 };
+enum { PLT = CODE + 0xf00, SLOT = 0x6000, OTHER = OTHER_CODE + 0x900 };
 
 static const struct {
     const char *name;
@@ -68,7 +64,7 @@ static const struct {
       1,
       RECORD_STOP_END },
     { "of a function that jumps on",
-      { CALL(CALLER, OTHER), { OTHER, NOPS }, { OTHER + 1, NOPS }, JUMP(OTHER + 2, FUNCTION) },
+      { CALL(CALLER, OTHER), { OTHER, 0xe99090ULL | (__u64)(__u32)(FUNCTION - OTHER - 7) << 24 } },
       { { 3, CALLER } },
       2,
       CALLER,
@@ -109,15 +105,50 @@ static const struct {
       CALLER,
       AT(2),
       RECORD_STOP_END },
+    { "a frame pointer that is always kept",
+      { CALL(CALLER, FUNCTION), CALL(CALLER + 0x50, OTHER) },
+      { { 1, CALLER }, { 2, 90 }, { 3, CALLER + 0x50 } },
+      2,
+      CALLER + 0x50,
+      90,
+      RECORD_STOP_END },
     { "rbp that was pushed second",
-      { CALL(CALLER, FUNCTION), { FUNCTION, 0x5741 }, { FUNCTION + 2, 0x55 } },
+      { CALL(CALLER, FUNCTION), { FUNCTION, 0x555741 } },
       { { 1, 88 }, { 3, CALLER } },
       2,
       CALLER,
       88,
       RECORD_STOP_END },
+    { "rbp that was pushed fifth",
+      { CALL(CALLER, FUNCTION), { FUNCTION, 0x5441554156415741 }, { FUNCTION + 8, 0x55 } },
+      { { 1, 88 }, { 6, CALLER } },
+      2,
+      CALLER,
+      88,
+      RECORD_STOP_END },
+    { "rbp that was pushed behind endbr64",
+      { CALL(CALLER, FUNCTION), { FUNCTION, 0x55fa1e0ff3 } },
+      { { 2, 88 }, { 3, CALLER } },
+      2,
+      CALLER,
+      88,
+      RECORD_STOP_END },
+    { "a word far up the stack",
+      { CALL(CALLER, FUNCTION) },
+      { { 255, CALLER } },
+      2,
+      CALLER,
+      1,
+      RECORD_STOP_END },
+    { "a word beyond those that are looked at",
+      { CALL(CALLER, FUNCTION) },
+      { { 256, CALLER } },
+      1,
+      0,
+      1,
+      RECORD_STOP_NO_RULE },
     { "rbp that is pushed later",
-      { CALL(CALLER, FUNCTION), { FUNCTION, 0x53 }, { FUNCTION + 1, 0x90 } },
+      { CALL(CALLER, FUNCTION), { FUNCTION, 0x9053 } },
       { { 1, 88 }, { 3, CALLER } },
       2,
       CALLER,
@@ -153,33 +184,42 @@ static const struct {
       RECORD_STOP_NO_RULE },
 };
 
+static const struct unwind_rule scan_rules[] = { { .cfa = UNWIND_CFA_NONE },
+                                                 { .cfa = UNWIND_CFA_NONE },
+                                                 { .cfa = UNWIND_CFA_END } };
+static struct unwind_mapping native[2];
+
+/* Code without rows, but for some that nobody calls, over @words. */
+static void begin(const __u64 *words, const struct bytes *bytes, size_t n_bytes)
+{
+    native[0] = mappings[0];
+    native[1] = mappings[1];
+    native[0].flags = native[1].flags = UNWIND_NATIVE;
+    world.words = words;
+    world.bytes = bytes;
+    world.n_bytes = n_bytes;
+    world.view = (struct unwind_view){ .rows = rows,
+                                       .rules = scan_rules,
+                                       .mappings = native,
+                                       .n_rows = N_ROWS,
+                                       .n_rules = 3,
+                                       .n_mappings = 2,
+                                       .space = { .n = 2 } };
+}
+
 static void finds_return_addresses(void **state)
 {
-    const struct unwind_rule rules[] = { { .cfa = UNWIND_CFA_NONE },
-                                         { .cfa = UNWIND_CFA_NONE },
-                                         { .cfa = UNWIND_CFA_END } };
-    struct unwind_mapping native[] = { mappings[0], mappings[1] };
-
     (void)state;
-    native[0].flags = native[1].flags = UNWIND_NATIVE;
     for (size_t i = 0; i < sizeof(scan_cases) / sizeof(scan_cases[0]); i++) {
         struct unwind_walk w = { .pc = INTERRUPTED, .sp = STACK, .bp = 1, .is_exact = 1 };
         __u64 words[WORDS] = { 0 }, pcs[8] = { 0 };
 
         if (strstr(scan_cases[i].name, "frame pointer"))
             w.bp = AT(2);
+        w.by_pointer = w.keeps_pointers = strstr(scan_cases[i].name, "always kept") != NULL;
         for (size_t j = 0; j < 3; j++)
             words[scan_cases[i].words[j].at] |= scan_cases[i].words[j].value;
-        world.words = words;
-        world.bytes = scan_cases[i].bytes;
-        world.n_bytes = 8;
-        world.view = (struct unwind_view){ .rows = rows,
-                                           .rules = rules,
-                                           .mappings = native,
-                                           .n_rows = N_ROWS,
-                                           .n_rules = 3,
-                                           .n_mappings = 2,
-                                           .space = { .n = 2 } };
+        begin(words, scan_cases[i].bytes, 8);
 
         size_t n = walk(&w, pcs, 8);
 
@@ -191,9 +231,53 @@ static void finds_return_addresses(void **state)
     world.n_bytes = 0;
 }
 
+/* Frames as large as the search looks, filled with one word, in code without rows. */
+enum { FRAME = 256, BEHIND = OTHER_CODE + 0x880, FAR = OTHER_CODE + 0xe00, AWAY = 0x500000 };
+
+static const struct {
+    const char *name;
+    struct bytes bytes[4];
+    __u64 word;
+} hostile_cases[] = {
+    { "behind calls of a far function",
+      { CALL(BEHIND, FAR), { FAR, 0 }, { FAR + 8, 0 }, { FAR + 16, 0 } },
+      BEHIND },
+    { "behind calls of what cannot be read", { CALL(BEHIND, AWAY) }, BEHIND },
+    { "behind calls by a slot that cannot be read", { CALL_BY(BEHIND, AWAY) }, BEHIND },
+    { "not to be read", { CALL(BEHIND, FAR) }, AWAY },
+};
+
+static void bounds_what_it_costs(void **state)
+{
+    enum { STEP_MAX = SPENT_TURN + 5 * SPENT_READ + 2 * SPENT_FAULT };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(hostile_cases) / sizeof(hostile_cases[0]); i++) {
+        struct unwind_walk w = { .pc = INTERRUPTED, .sp = STACK, .bp = AT(254), .is_exact = 1 };
+        static __u64 words[WORDS], pcs[RECORD_USER_MAX];
+
+        for (size_t at = 0; at < WORDS; at++)
+            words[at] = hostile_cases[i].word;
+        for (size_t at = FRAME - 2; at < WORDS; at += FRAME) {
+            words[at] = AT(at + FRAME);
+            words[at + 1] = BEHIND;
+        }
+        begin(words, hostile_cases[i].bytes, 4);
+
+        size_t n = walk(&w, pcs, RECORD_USER_MAX);
+
+        if (w.stop != RECORD_STOP_COSTLY || n < 2 || world.spent > SPENT_MAX + STEP_MAX ||
+            world.spent_by_step > STEP_MAX)
+            fail_msg("%s: %zu frames, stop %u, cost %u, at most %u a step", hostile_cases[i].name,
+                     n, w.stop, world.spent, world.spent_by_step);
+    }
+    world.n_bytes = 0;
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(finds_return_addresses) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(finds_return_addresses),
+                                        cmocka_unit_test(bounds_what_it_costs) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

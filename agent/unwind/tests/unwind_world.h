@@ -4,19 +4,14 @@
  */
 #pragma once
 
+#define UNWIND_READS_WORDS
+#include "agent/bpf/spent.h"
 #include "agent/unwind/tests/unwind_host.h"
 #include "agent/unwind/unwind_tables.h"
 
 #include <string.h>
 
-enum {
-    STACK = 0x7000,
-    WORDS = 96,
-    CODE = 0x10000,
-    OTHER_CODE = 0x20000,
-    CODE_SIZE = 0x1000,
-    STEPS_MAX = 1000
-};
+enum { STACK = 0x7000, WORDS = 4096, CODE = 0x10000, OTHER_CODE = 0x20000, CODE_SIZE = 0x1000 };
 
 /* Eight bytes at an address: code, or a slot of the GOT. */
 struct bytes {
@@ -28,11 +23,11 @@ static struct {
     const __u64 *words;        /* at STACK; NULL: this process */
     const struct bytes *bytes; /* NULL: none */
     size_t n_bytes;
+    __u32 spent, spent_by_step; /* by all steps, and by the one that took most */
 } world;
 
-static bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_value)
+static bool read_word(__u64 addr, __u64 *ret_value)
 {
-    (void)w;
     if (!world.words) {
         memcpy(ret_value, (const void *)addr, sizeof(*ret_value)); /* NOLINT */
         return true;
@@ -47,6 +42,26 @@ static bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_valu
         return false;
     *ret_value = world.words[(addr - STACK) / 8];
     return true;
+}
+
+static bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_value)
+{
+    bool is_read = read_word(addr, ret_value);
+
+    (void)w;
+    world.spent += is_read ? SPENT_READ : SPENT_FAULT;
+    return is_read;
+}
+
+static inline __u32 unwind_read_words(const struct unwind_walk *w, __u64 addr, __u32 n, __u64 *to)
+{
+    __u32 i = 0;
+
+    (void)w;
+    while (i < n && read_word(addr + 8 * (__u64)i, &to[i]))
+        i++;
+    world.spent += i > 0 ? SPENT_READ : SPENT_FAULT;
+    return i;
 }
 
 static const struct unwind_mapping *unwind_mapping_at(const struct unwind_walk *w, __u32 i)
@@ -67,13 +82,24 @@ static const struct unwind_rule *unwind_rule_at(const struct unwind_walk *w, __u
     return i < world.view.n_rules ? &world.view.rules[i] : NULL;
 }
 
-/* The frames that the walk notes; how many. */
+/* The frames that the walk notes, at the cost that the kernel allows; how many. */
 static size_t walk(struct unwind_walk *w, __u64 *pcs, size_t max)
 {
     w->space = world.view.space;
     w->stop = UNWIND_CONTINUE;
-    for (size_t i = 0; i < STEPS_MAX && w->stop == UNWIND_CONTINUE && w->n < max; i++)
+    world.spent = world.spent_by_step = 0;
+    while (w->stop == UNWIND_CONTINUE && w->n < max) {
+        __u32 before = world.spent;
+
+        if (world.spent > SPENT_MAX) {
+            w->stop = RECORD_STOP_COSTLY;
+            break;
+        }
+        world.spent += SPENT_TURN;
         unwind_step(w, &pcs[w->n]);
+        if (world.spent - before > world.spent_by_step)
+            world.spent_by_step = world.spent - before;
+    }
     return w->n;
 }
 
