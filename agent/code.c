@@ -17,8 +17,10 @@ static bool read_line(FILE *maps, char *line, size_t *ret_len)
     if (!fgets(line, LINE_MAX_BYTES, maps))
         return false;
     *ret_len = strcspn(line, "\n");
-    for (int c = line[*ret_len]; c != '\n' && c != EOF;)
-        c = getc(maps);
+    if (line[*ret_len] == '\0') {
+        for (int c = getc(maps); c != '\n' && c != EOF;)
+            c = getc(maps);
+    }
     return true;
 }
 

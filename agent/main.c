@@ -75,7 +75,7 @@ static int parse(int argc, char **argv, struct arguments *a, struct err *e)
                    "flame graph.\nThe target is not stopped, changed or restarted. Needs root, or "
                    "the capabilities BPF,\nPERFMON and SYS_PTRACE. Ctrl-C ends the sampling early "
                    "and keeps what was sampled.\n"
-                   "Stacks are whole without frame pointers on x86-64, up to 1,840 frames; "
+                   "Stacks are whole without frame pointers on x86-64, up to 1,800 frames; "
                    "elsewhere, and where\nnothing describes the code, frame pointers are followed.",
         .options = options,
         .footer = "exit codes: 0 a profile was written, 1 failed, 2 wrong usage\n\n"

@@ -7,7 +7,7 @@
 enum {
     RECORD_COMM_SIZE = 16,
     RECORD_KERNEL_MAX = 127, /* frames: kernel.perf_event_max_stack's default */
-    RECORD_USER_MAX = 1840,  /* a record with all frames is the most that a map of each CPU holds */
+    RECORD_USER_MAX = 1800,  /* a record with all frames is the most that a map of each CPU holds */
     RECORD_RUNTIME_MAX = 1024, /* frames of a language with a runtime */
     RECORD_MNTNS_MAX = 8,      /* mount namespaces a container may be spread over */
     RECORD_PIDS_MAX = 16384,

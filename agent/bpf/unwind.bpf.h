@@ -101,6 +101,7 @@ struct scratch {
     struct unwind_walk walk;
     struct user_regs regs;
 };
+_Static_assert(sizeof(struct scratch) <= 32 * 1024, "a map of each CPU holds it");
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
