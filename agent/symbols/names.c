@@ -240,10 +240,14 @@ static struct item *sorted_items(const struct stacks *stacks, struct images *ima
     return items;
 }
 
-/* What DWARF there is of an image, and what to look up in it. */
+/* What DWARF there is of an image, and what to look up in it. To know whether a file goes with it
+ * may take time. */
 static void add_inline_file(struct images *images, const struct item *items, uint32_t n,
-                            struct inline_files *files)
+                            const struct names *names, struct inline_files *files)
 {
+    if (cpu_clock_ns() > names->until_ns)
+        return;
+
     const struct image *image = images_get(images, items->place.owner);
     const struct debug_file *debug = images_debug(images, items->place.owner);
     struct inline_file file = { .fd = image->elf.has_debug_info ? image->fd : debug->fd,
@@ -304,7 +308,7 @@ struct names *names_resolve(const struct stacks *stacks, struct images *images,
     names->chains = mem_array(n, sizeof(*names->chains));
     for (uint32_t from = 0; from < n; from = owner_end(items, from, n)) {
         if (items[from].place.space == PLACE_IMAGE)
-            add_inline_file(images, items + from, owner_end(items, from, n) - from, &files);
+            add_inline_file(images, items + from, owner_end(items, from, n) - from, names, &files);
     }
     if (inlines_start(&files, &inlines, &ignored) < 0)
         inlines = (struct sandbox){ 0 }; /* all files count as cut */
