@@ -97,14 +97,26 @@ static bool has_go(const struct elf_headers *h)
     return false;
 }
 
+static void add_link(int fd, const Elf64_Shdr *link, struct elf_image *image)
+{
+    _cleanup_free_ unsigned char *bytes = read_section(fd, link, LINK_BYTES_MAX);
+
+    if (bytes)
+        (void)debug_links_read_link(bytes, link->sh_size, &image->debug_link);
+}
+
+static void add_alt(int fd, const Elf64_Shdr *alt, struct elf_image *image)
+{
+    _cleanup_free_ unsigned char *bytes = read_section(fd, alt, LINK_BYTES_MAX);
+
+    if (bytes)
+        (void)debug_links_read_alt(bytes, alt->sh_size, &image->alt_link);
+}
+
 /* Where debug information is. */
 static void add_links(int fd, const struct elf_headers *h, struct elf_image *image)
 {
     const Elf64_Shdr *mini = elf_headers_find(h, ".gnu_debugdata");
-    const Elf64_Shdr *link = elf_headers_find(h, ".gnu_debuglink");
-    const Elf64_Shdr *alt = elf_headers_find(h, ".gnu_debugaltlink");
-    _cleanup_free_ unsigned char *link_bytes = read_section(fd, link, LINK_BYTES_MAX);
-    _cleanup_free_ unsigned char *alt_bytes = read_section(fd, alt, LINK_BYTES_MAX);
 
     image->has_debug_info =
         elf_headers_find(h, ".debug_info") || elf_headers_find(h, ".zdebug_info");
@@ -112,10 +124,8 @@ static void add_links(int fd, const struct elf_headers *h, struct elf_image *ima
         image->mini_debug_off = mini->sh_offset;
         image->mini_debug_size = mini->sh_size;
     }
-    if (link_bytes)
-        (void)debug_links_read_link(link_bytes, link->sh_size, &image->debug_link);
-    if (alt_bytes)
-        (void)debug_links_read_alt(alt_bytes, alt->sh_size, &image->alt_link);
+    add_link(fd, elf_headers_find(h, ".gnu_debuglink"), image);
+    add_alt(fd, elf_headers_find(h, ".gnu_debugaltlink"), image);
 }
 
 int elf_image_read(int fd, struct elf_image *ret_image, struct err *e)

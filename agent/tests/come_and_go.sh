@@ -127,8 +127,8 @@ fi
 rm -f said
 start ./come_and_go become ./job
 tell_during 2
-mostly "another program in the same process: before" "^come_and_go [(]$pid[)];.*$chain" '^come_and_go .*;leaf;'
-mostly "and after" "^job [(]$pid[)];.*$chain" '^job .*;leaf;'
+mostly "another program in the same process: before" "^come_and_go [(]${pid}[)];.*$chain" '^come_and_go .*;leaf;'
+mostly "and after" "^job [(]${pid}[)];.*$chain" '^job .*;leaf;'
 says "it is one process" 'samples of 1 process in' said
 stop_all
 
