@@ -66,7 +66,7 @@ static int next_char(FILE *in, struct perf_map_room *room)
 bool perf_map_name(FILE *in, struct perf_map_query *queries, size_t n_queries,
                    struct perf_map_room *room, struct name_room *names)
 {
-    char line[PERF_MAP_NAME_MAX + 64];
+    char line[PERF_MAP_NAME_MAX + 64] = "";
     struct entry entry;
 
     for (int c = 1; c != 0;) {
