@@ -246,14 +246,33 @@ static void add_row(void *arg, uint32_t addr, uint32_t rule)
     eh_table_add(&fill->table, fill->max_rows, addr, rule);
 }
 
+/* How long the code is that signal handlers return to; 0: this is other code. musl, restore.s:
+ * mov $15, %rax or %eax; syscall. */
+static size_t trampoline_len(const uint8_t *code, size_t size)
+{
+    static const uint8_t wide[] = { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 };
+    static const uint8_t narrow[] = { 0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05 };
+
+    if (size >= sizeof(wide) && memcmp(code, wide, sizeof(wide)) == 0)
+        return sizeof(wide);
+    return size >= sizeof(narrow) && memcmp(code, narrow, sizeof(narrow)) == 0 ? sizeof(narrow) : 0;
+}
+
 static void add_rows(struct fill *fill, uint32_t addr, const uint8_t *code, size_t size,
                      const struct code_frame *frames)
 {
+    static const struct unwind_rule signal = { .cfa = UNWIND_CFA_SIGNAL };
     struct x86_insn insn;
 
     for (size_t at = 0, len; at < size; at += len) {
         uint32_t number = UNWIND_RULE_NONE;
 
+        len = trampoline_len(code + at, size - at);
+        if (len > 0) { /* it is not called: the byte before is looked up */
+            add_row(fill, addr + (uint32_t)(at > 0 ? at - 1 : at),
+                    unwind_rules_number(fill->rules, &signal));
+            continue;
+        }
         len = 1;
         if (frames[at].is_seen && x86_insn_decode(code + at, size - at, &insn)) {
             struct unwind_rule rule = rule_of(frames[at]);
