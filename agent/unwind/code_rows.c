@@ -16,8 +16,10 @@ enum {
     CODE_MAX = 4 << 20, /* is followed */
     GAPS_MIN = 1024,    /* of all together: each program has some code of its C library's start */
     FUNCTIONS_MAX = 1 << 18,
+    ROWS_MAX = 1 << 18,         /* that there are already: for a moment, all are in memory twice */
     TABLES_SIZE_MAX = 32 << 20, /* of symbols and relocations that are read */
     SECTIONS_MAX = 16,
+    PIECE = 4096, /* entries of a table that are read at once */
 };
 
 struct fill {
@@ -181,6 +183,27 @@ static void read_sections(struct fill *fill, const struct elf_headers *h)
     }
 }
 
+/* What a table of symbols or of relocations names, in pieces. */
+static void read_table(struct fill *fill, const struct elf_headers *h, const Elf64_Shdr *sh)
+{
+    bool is_symbols = sh->sh_type != SHT_RELA;
+    size_t entry = is_symbols ? sizeof(Elf64_Sym) : sizeof(Elf64_Rela), got;
+    _cleanup_free_ void *piece = mem_array(PIECE, entry);
+
+    for (uint64_t at = 0; at < sh->sh_size; at += got) {
+        uint64_t left = sh->sh_size - at;
+
+        got = elf_headers_read_at(fill->fd, piece, sh->sh_offset + at,
+                                  left < PIECE * entry ? (size_t)left : PIECE * entry);
+        if (got < entry)
+            break;
+        if (is_symbols)
+            add_symbols(fill, piece, got / entry, h->sections[sh->sh_link].sh_offset);
+        else
+            add_pointers(fill, piece, got / entry);
+    }
+}
+
 static void read_functions(struct fill *fill, const struct elf_headers *h)
 {
     size_t left = TABLES_SIZE_MAX;
@@ -193,14 +216,7 @@ static void read_functions(struct fill *fill, const struct elf_headers *h)
             (is_symbols && sh->sh_link >= h->n_sections))
             continue;
         left -= sh->sh_size;
-
-        _cleanup_free_ void *table = mem_alloc((size_t)sh->sh_size);
-        size_t size = elf_headers_read_at(fill->fd, table, sh->sh_offset, (size_t)sh->sh_size);
-
-        if (is_symbols)
-            add_symbols(fill, table, size / sizeof(Elf64_Sym), h->sections[sh->sh_link].sh_offset);
-        else
-            add_pointers(fill, table, size / sizeof(Elf64_Rela));
+        read_table(fill, h, sh);
     }
     if (fill->n_functions > 0)
         sort_functions(fill);
@@ -324,7 +340,7 @@ void code_rows_add(int fd, const struct elf_headers *headers, size_t max_rows,
     };
     uint64_t gaps = 0;
 
-    if (image->range.end - image->range.start > UINT32_MAX)
+    if (image->range.end - image->range.start > UINT32_MAX || image->table.n_rows > ROWS_MAX)
         return;
     for_each(image, count_gap, ignore_row, &gaps);
     if (gaps < GAPS_MIN)

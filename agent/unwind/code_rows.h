@@ -3,8 +3,9 @@
  * code_rows: the unwind rows of x86-64 code that no section describes, as in musl's libc, read off
  * the code itself from where symbols and relocations say that functions begin.
  *
- * What none of them leads to stays without rows. V8's builtins, too: they
- * jump into each other with a frame on the stack.
+ * What none of them leads to stays without rows, and so does what little is without them in a file
+ * that has a quarter of a million already. V8's builtins, too: they jump into each other with a
+ * frame on the stack.
  */
 #pragma once
 
