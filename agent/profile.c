@@ -3,6 +3,7 @@
 
 #include "agent/graph.h"
 #include "agent/images.h"
+#include "agent/late_stacks.h"
 #include "agent/process.h"
 #include "agent/runtimes/interleave.h"
 #include "agent/runtimes/runtimes.h"
@@ -326,14 +327,43 @@ static uint32_t thread_of(struct profile *p, const struct running *running, cons
     return stacks_thread(p->stacks, name ? name : r->thread_comm);
 }
 
+/* A record whose stack is the one that was walked late, behind it. */
+struct late_record {
+    struct record record;
+    uint64_t pcs[RECORD_KERNEL_MAX + RECORD_USER_MAX];
+};
+
+static bool walk_late(struct profile *p, struct running *running, const struct record *r,
+                      const uint64_t *pcs, struct late_record *ret)
+{
+    struct late_stack late;
+
+    if (r->n_stack == 0 ||
+        !late_stacks_walk(p->processes, running, p->images, p->tables, r, pcs, &late))
+        return false;
+    ret->record = *r;
+    ret->record.n_user = (uint16_t)late.n;
+    ret->record.n_runtime = ret->record.n_stack = 0;
+    ret->record.stop = late.stop;
+    ret->record.flags &= (uint8_t)~RECORD_FRAME_POINTERS;
+    memcpy(ret->pcs, pcs, r->n_kernel * sizeof(*pcs));
+    memcpy(ret->pcs + r->n_kernel, late.pcs, late.n * sizeof(*pcs));
+    return true;
+}
+
 static void add_sample(struct profile *p, const struct record *r, const uint64_t *pcs)
 {
     struct running *running = processes_sampled(p->processes, r);
+    struct late_record late;
     struct sample sample;
 
     if (!running) {
         p->lost_processes++;
         return;
+    }
+    if (walk_late(p, running, r, pcs, &late)) {
+        r = &late.record;
+        pcs = late.pcs;
     }
     sample.root.process = running_shown(running)->index;
     sample.root.thread = thread_of(p, running, r);

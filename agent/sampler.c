@@ -200,8 +200,7 @@ static int deliver(void *arg, void *data, size_t size)
     struct sampler *s = arg;
     const struct record *r = data;
 
-    if (size < sizeof(*r) ||
-        size < sizeof(*r) + ((size_t)r->n_kernel + r->n_user + 2 * (size_t)r->n_runtime) * 8)
+    if (size < sizeof(*r) || size < sizeof(*r) + record_words(r) * sizeof(uint64_t))
         return 0; /* not ours: no program of this sampler writes such a record */
     if (!s->on_record) {
         s->given_up += r->kind == RECORD_SAMPLE;

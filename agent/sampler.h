@@ -26,8 +26,7 @@ struct sampler_options {
     bool by_pid;                      /* instead of both: what sampler_follow names */
 };
 
-/* One record. @pcs: record->n_kernel, then record->n_user, then 2 * record->n_runtime words, leaf
- * first. Borrowed for the call. */
+/* One record. @pcs: the words that follow it; see struct record. Borrowed for the call. */
 typedef void (*sampler_fn)(void *arg, const struct record *record, const uint64_t *pcs);
 
 struct sampler;

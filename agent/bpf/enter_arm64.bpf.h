@@ -20,6 +20,13 @@ static __always_inline const void *unwind_saved_regs(void)
     return BPF_CORE_READ(task, stack) + THREAD_SIZE - bpf_core_type_size(struct pt_regs);
 }
 
+/* By DWARF's numbers. */
+static __always_inline void unwind_number(const struct user_regs *regs, __u64 numbered[UNWIND_REGS])
+{
+    __builtin_memcpy(numbered, regs->regs, sizeof(regs->regs));
+    numbered[UNWIND_REG_SP] = regs->sp;
+}
+
 /* The registers of user space: as interrupted there, or as the kernel saved them when it was
  * entered. */
 static __always_inline bool unwind_enter(struct bpf_perf_event_data *ctx, struct scratch *s)
@@ -38,11 +45,11 @@ static __always_inline bool unwind_enter(struct bpf_perf_event_data *ctx, struct
         return false; /* 32-bit code */
     w->pc = regs->pc;
     w->thread = BPF_CORE_READ(task, THREAD_POINTER);
-    __builtin_memcpy(w->regs, regs->regs, sizeof(regs->regs));
-    w->regs[UNWIND_REG_SP] = regs->sp;
+    unwind_number(regs, w->regs);
     w->sp = regs->sp;
     w->bp = regs->regs[UNWIND_REG_BP];
     w->signal_frame = 0;
+    w->known_rule = UNWIND_RULE_NONE;
     w->n = 0;
     w->is_exact = w->has_regs = 1;
     w->by_pointer = 0;

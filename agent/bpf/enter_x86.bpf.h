@@ -19,6 +19,27 @@ static __always_inline const void *unwind_saved_regs(void)
     return BPF_CORE_READ(task, stack) + THREAD_SIZE - sizeof(struct user_regs);
 }
 
+/* By DWARF's numbers. */
+static __always_inline void unwind_number(const struct user_regs *regs, __u64 numbered[UNWIND_REGS])
+{
+    numbered[0] = regs->ax;
+    numbered[1] = regs->dx;
+    numbered[2] = regs->cx;
+    numbered[3] = regs->bx;
+    numbered[4] = regs->si;
+    numbered[5] = regs->di;
+    numbered[6] = regs->bp;
+    numbered[7] = regs->sp;
+    numbered[8] = regs->r8;
+    numbered[9] = regs->r9;
+    numbered[10] = regs->r10;
+    numbered[11] = regs->r11;
+    numbered[12] = regs->r12;
+    numbered[13] = regs->r13;
+    numbered[14] = regs->r14;
+    numbered[15] = regs->r15;
+}
+
 /* The registers of user space: as interrupted there, or as the kernel saved them when it was
  * entered. */
 static __always_inline bool unwind_enter(struct bpf_perf_event_data *ctx, struct scratch *s)
@@ -36,25 +57,11 @@ static __always_inline bool unwind_enter(struct bpf_perf_event_data *ctx, struct
         return false; /* a kernel thread, or 32-bit code */
     w->pc = regs->ip;
     w->thread = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), THREAD_POINTER);
-    w->regs[0] = regs->ax;
-    w->regs[1] = regs->dx;
-    w->regs[2] = regs->cx;
-    w->regs[3] = regs->bx;
-    w->regs[4] = regs->si;
-    w->regs[5] = regs->di;
-    w->regs[6] = regs->bp;
-    w->regs[7] = regs->sp;
-    w->regs[8] = regs->r8;
-    w->regs[9] = regs->r9;
-    w->regs[10] = regs->r10;
-    w->regs[11] = regs->r11;
-    w->regs[12] = regs->r12;
-    w->regs[13] = regs->r13;
-    w->regs[14] = regs->r14;
-    w->regs[15] = regs->r15;
+    unwind_number(regs, w->regs);
     w->sp = w->regs[UNWIND_REG_SP];
     w->bp = w->regs[UNWIND_REG_BP];
     w->signal_frame = 0;
+    w->known_rule = UNWIND_RULE_NONE;
     w->n = 0;
     w->is_exact = w->has_regs = 1;
     w->stop = UNWIND_CONTINUE;

@@ -93,17 +93,22 @@ static __always_inline struct scratch *begin(void *ctx)
 
     long bytes = bpf_get_stack(ctx, scratch->pcs, RECORD_KERNEL_MAX * sizeof(__u64), 0);
 
-    r->n_runtime = 0;
+    r->n_runtime = r->n_stack = 0;
     r->n_kernel = bytes > 0 ? ((__u32)bytes / sizeof(__u64)) & 127 : 0;
     return scratch;
+}
+
+static __always_inline bool ring_is_filling(void)
+{
+    return bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) >
+           bpf_ringbuf_query(&records, BPF_RB_RING_SIZE) / 4;
 }
 
 static __always_inline int finish(struct scratch *scratch)
 {
     const struct record *r = &scratch->record;
     struct record_counters *counts = counters_get();
-    __u64 size =
-        sizeof(*r) + ((__u64)r->n_kernel + r->n_user + 2 * (__u64)r->n_runtime) * sizeof(__u64);
+    __u64 size = sizeof(*r) + record_words(r) * sizeof(__u64);
 
     barrier_var(size); /* the verifier must see the comparison of the very size that is used */
     if (size > sizeof(struct record) + sizeof(scratch->pcs) || !counts)
@@ -114,9 +119,7 @@ static __always_inline int finish(struct scratch *scratch)
     /* A wake-up for each record would cost more than the record: one when user space must hurry. */
     __u64 flags = BPF_RB_NO_WAKEUP;
 
-    if (scratch->record.flags & RECORD_HURRY ||
-        bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) >
-            bpf_ringbuf_query(&records, BPF_RB_RING_SIZE) / 4)
+    if (scratch->record.flags & RECORD_HURRY || ring_is_filling())
         flags = BPF_RB_FORCE_WAKEUP;
     if (bpf_ringbuf_output(&records, scratch, size, flags) < 0)
         counts->lost_full++;
@@ -137,5 +140,7 @@ int on_tick(struct bpf_perf_event_data *ctx)
     (void)python_walk();
     v8_walk();
     hotspot_end(scratch);
+    if (unwind_is_for_later(scratch) && !ring_is_filling())
+        (void)unwind_keep_stack();
     return finish(scratch);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agent/bpf/process_image.h"
+#include "agent/bpf/unwind_table.h"
 
 enum {
     RECORD_COMM_SIZE = 16,
@@ -11,6 +12,8 @@ enum {
     RECORD_RUNTIME_MAX = 1024, /* frames of a language with a runtime */
     RECORD_MNTNS_MAX = 8,      /* mount namespaces a container may be spread over */
     RECORD_PIDS_MAX = 16384,
+    RECORD_STACK_PAGES = 3,
+    RECORD_PAGE_WORDS = 512,
 };
 
 /* Whose samples are kept. */
@@ -49,7 +52,8 @@ enum record_flag {
 };
 
 /* n_kernel program counters of the kernel's, leaf first, then n_user, leaf first, follow it; then
- * n_runtime frames of two words (struct runtime_frame), leaf first. Only samples have them. */
+ * n_runtime frames of two words (struct runtime_frame), leaf first; then, when n_stack is not 0,
+ * struct record_stack. Only samples have them. */
 struct record {
     __u64 time_ns; /* CLOCK_MONOTONIC */
     struct process_image image;
@@ -64,10 +68,26 @@ struct record {
     __u8 flags; /* enum record_flag */
     __u8 pad;
     __u16 n_runtime;
-    __u8 pad2[2];
+    __u16 n_stack;
     char comm[RECORD_COMM_SIZE];        /* of the process */
     char thread_comm[RECORD_COMM_SIZE]; /* of the thread */
 };
+
+/* Of a stack that led to code which the tables do not hold (yet): what user space needs to walk it
+ * once it knows more. n_stack words of the stack follow, from the stack pointer up. */
+struct record_stack {
+    __u64 pc;
+    __u64 regs[UNWIND_REGS]; /* by DWARF's numbers */
+};
+
+enum { RECORD_STACK_HEAD = sizeof(struct record_stack) / sizeof(__u64) };
+
+/* How many words follow the record. */
+static inline __u64 record_words(const struct record *r)
+{
+    return (__u64)r->n_kernel + r->n_user + 2 * (__u64)r->n_runtime +
+           (r->n_stack ? (__u64)RECORD_STACK_HEAD + r->n_stack : 0);
+}
 
 /* What was seen and could not be handed over; one set a CPU. */
 struct record_counters {

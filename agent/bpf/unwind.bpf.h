@@ -100,6 +100,7 @@ struct scratch {
     __u64 pcs[RECORD_KERNEL_MAX + 1 + RECORD_USER_MAX + 2 * RECORD_RUNTIME_MAX];
     struct unwind_walk walk;
     struct user_regs regs;
+    __u64 pc; /* where user space was interrupted; 0: not known */
 };
 _Static_assert(sizeof(struct scratch) <= 32 * 1024, "a map of each CPU holds it");
 
@@ -268,7 +269,8 @@ static __always_inline __u32 unwind(struct bpf_perf_event_data *ctx, struct scra
     const struct unwind_space *space = unwind_space_of(r->pid, r->image);
 
     s->walk.n = 0;
-    if (!space || !unwind_is_valid(space) || !unwind_enter(ctx, s))
+    s->pc = unwind_enter(ctx, s) ? s->walk.pc : 0;
+    if (!space || !unwind_is_valid(space) || !s->pc)
         return unwind_by_pointers(ctx, r, s->pcs + (r->n_kernel & 127));
     s->walk.space = *space;
     s->walk.scan.is_on = s->walk.is_in_made = 0;
@@ -278,4 +280,59 @@ static __always_inline __u32 unwind(struct bpf_perf_event_data *ctx, struct scra
     }
     r->stop = s->walk.stop == UNWIND_CONTINUE ? RECORD_STOP_FULL : s->walk.stop;
     return s->walk.n;
+}
+
+/* User space may know the code by the time it reads the record; but there are stacks that lead to
+ * no code at all, in each sample. */
+static __always_inline bool unwind_is_for_later(const struct scratch *s)
+{
+    const struct record *r = &s->record;
+
+    if (s->pc == 0 || r->n_runtime > 0 ||
+        (r->stop != RECORD_STOP_NO_CODE && !(r->flags & RECORD_FRAME_POINTERS)))
+        return false;
+
+    struct unwind_space *space = unwind_space_of(r->pid, r->image);
+
+    if (!space)
+        return true;
+    if (space->flags / UNWIND_SPACE_KEPT >= UNWIND_KEPT_MAX)
+        return false;
+    space->flags += UNWIND_SPACE_KEPT;
+    return true;
+}
+
+/* Adds to the record what that needs. A global function, as unwind_one() is. */
+__attribute__((noinline)) int unwind_keep_stack(void)
+{
+    __u32 zero = 0;
+    struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+
+    if (!s)
+        return 0;
+
+    __u64 at = (__u64)s->record.n_kernel + s->record.n_user;
+    __u64 sp = s->walk.regs[UNWIND_REG_SP], words = 0;
+
+    barrier_var(at);
+    if (at > RECORD_KERNEL_MAX + RECORD_USER_MAX)
+        return 0;
+
+    struct record_stack *head = (struct record_stack *)&s->pcs[at];
+
+    head->pc = s->pc;
+    unwind_number(&s->regs, head->regs);
+    for (int i = 0; i < RECORD_STACK_PAGES && sp % sizeof(__u64) == 0; i++) {
+        __u64 n = RECORD_PAGE_WORDS - sp / sizeof(__u64) % RECORD_PAGE_WORDS; /* in this page */
+        __u64 to = at + RECORD_STACK_HEAD + words;
+
+        barrier_var(to);
+        if (to > sizeof(s->pcs) / sizeof(s->pcs[0]) - RECORD_PAGE_WORDS ||
+            !user_read(&s->pcs[to], (__u32)(n * sizeof(__u64)), sp))
+            break;
+        words += n;
+        sp += n * sizeof(__u64);
+    }
+    s->record.n_stack = (__u16)words;
+    return 0;
 }

@@ -3,8 +3,8 @@
  * unwind_step: from one frame of a user stack to its caller, by tables. What differs by processor
  * is in unwind_x86.h and unwind_arm64.h.
  *
- * The same source runs in the kernel and, for tests, in user space. Who includes it says before how
- * memory is read and where the tables are:
+ * The same source runs in the kernel and, over copies of stacks and for tests, in user space. Who
+ * includes it says before how memory is read and where the tables are:
  *
  *   static bool unwind_read(const struct unwind_walk *w, __u64 addr, __u64 *ret_value);
  *   static __u32 unwind_read_words(const struct unwind_walk *w, __u64 addr, __u32 n, __u64 *to);
@@ -56,6 +56,9 @@ struct unwind_walk {
     __u8 by_pointer;     /* the last step followed the frame pointer */
     __u8 is_in_made;     /* the frame noted last is in such code: its caller is not known yet */
     __u8 keeps_pointers; /* code without rows that calls code with frame pointers keeps its own */
+    __u8 pad[2];
+    __u32 known_rule; /* in force at known_at, where the frame before was: it may call itself */
+    __u64 known_at;
 };
 
 static __always_inline __u32 unwind_signal_offset(__u32 reg);
@@ -93,10 +96,9 @@ static __always_inline const struct unwind_mapping *unwind_find_mapping(const st
     return found && pc < found->end ? found : NULL;
 }
 
-/* The rule in force at @pc; NULL: none is known. */
-static __always_inline const struct unwind_rule *unwind_find_rule(const struct unwind_walk *w,
-                                                                  const struct unwind_mapping *m,
-                                                                  __u64 pc)
+/* The number of the rule in force at @pc. */
+static __always_inline __u32 unwind_find_rule(const struct unwind_walk *w,
+                                              const struct unwind_mapping *m, __u64 pc)
 {
     __u32 low = 0, high = m->n_rows;
     __u32 first = m->first_row;
@@ -107,18 +109,18 @@ static __always_inline const struct unwind_rule *unwind_find_rule(const struct u
         const struct unwind_row *row = unwind_row_at(w, first + middle);
 
         if (!row)
-            return NULL;
+            return UNWIND_RULE_NONE;
         if (row->addr <= addr)
             low = middle + 1;
         else
             high = middle;
     }
     if (low == 0)
-        return NULL;
+        return UNWIND_RULE_NONE;
 
     const struct unwind_row *found = unwind_row_at(w, first + low - 1);
 
-    return found ? unwind_rule_at(w, found->rule) : NULL;
+    return found ? found->rule : UNWIND_RULE_NONE;
 }
 
 static __always_inline __u8 unwind_by_signal(struct unwind_walk *w)
@@ -228,9 +230,17 @@ static __always_inline __u8 unwind_by_goroutine(struct unwind_walk *w,
 {
     __u64 g, m, running, pc, sp, bp = w->bp;
 
-    if (!unwind_read(w, w->thread + (__u64)(__s64)rule->cfa_off, &g) ||
-        !unwind_read(w, g + UNWIND_G_M, &m) ||
-        !unwind_read(w, m + (__u64)(__s64)rule->deref_off, &running) || running == 0)
+    if (!unwind_read(w, w->thread + (__u64)(__s64)rule->cfa_off, &g))
+        return RECORD_STOP_NO_READ;
+    if (g == 0)
+        return RECORD_STOP_END;
+    if (!unwind_read(w, g + UNWIND_G_M, &m))
+        return RECORD_STOP_NO_READ;
+    if (m == 0)
+        return RECORD_STOP_END;
+    if (!unwind_read(w, m + (__u64)(__s64)rule->deref_off, &running))
+        return RECORD_STOP_NO_READ;
+    if (running == 0)
         return RECORD_STOP_END;
     if (running == g) { /* still on its stack */
         if (!unwind_read(w, w->sp, &pc))
@@ -277,15 +287,20 @@ static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
         return;
     }
 
-    const struct unwind_mapping *m = unwind_find_mapping(w, at);
+    bool is_known = w->known_rule != UNWIND_RULE_NONE && at == w->known_at && !was_by_pointer;
+    const struct unwind_mapping *m = is_known ? NULL : unwind_find_mapping(w, at);
 
-    if (!m) {
+    if (!is_known && !m) {
         w->stop = RECORD_STOP_NO_CODE;
         return;
     }
 
-    const struct unwind_rule *rule = unwind_find_rule(w, m, at);
+    __u32 number = m ? unwind_find_rule(w, m, at) : w->known_rule;
+    const struct unwind_rule *rule = unwind_rule_at(w, number);
     __u32 cfa = rule ? rule->cfa : UNWIND_CFA_NONE;
+
+    w->known_at = at;
+    w->known_rule = cfa == UNWIND_CFA_REG ? number : UNWIND_RULE_NONE;
 
     if (was_by_pointer && rule && !unwind_place_frame(w, rule))
         cfa = UNWIND_CFA_NONE;
@@ -308,10 +323,12 @@ static __always_inline void unwind_step(struct unwind_walk *w, __u64 *ret_pc)
         w->stop = RECORD_STOP_NO_RULE;
     else if (cfa == UNWIND_CFA_GOROUTINE)
         w->stop = unwind_by_goroutine(w, rule);
-    else if ((cfa == UNWIND_CFA_NONE || !rule) && was_by_pointer && w->keeps_pointers)
-        w->stop = unwind_by_frame_pointer(w, m->flags);
-    else if (cfa == UNWIND_CFA_NONE || !rule)
-        w->stop = unwind_without_rule(w, m, code);
-    else
+    else if (rule && cfa != UNWIND_CFA_NONE)
         w->stop = unwind_by_rule(w, rule);
+    else if (!m)
+        w->stop = RECORD_STOP_NO_RULE;
+    else if (was_by_pointer && w->keeps_pointers)
+        w->stop = unwind_by_frame_pointer(w, m->flags);
+    else
+        w->stop = unwind_without_rule(w, m, code);
 }

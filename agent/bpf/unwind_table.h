@@ -107,7 +107,10 @@ struct unwind_space {
 enum unwind_space_flag {
     UNWIND_SPACE_KNOWN = 1, /* user space holds it, and wants to know when the process ends */
     UNWIND_SPACE_STALE = 2, /* there is code that it does not hold, and user space was told */
+    UNWIND_SPACE_KEPT = 4,  /* counts from here on the stacks that were kept for user space */
 };
+
+enum { UNWIND_KEPT_MAX = 32 }; /* from one look of user space at the process to the next */
 
 enum {
     UNWIND_MAPPINGS_MAX = 1 << 16, /* of all processes */

@@ -141,6 +141,32 @@ profile 1
 mostly "and replaced then" 'main;load;library_outer;library_leaf;' ';main;'
 stop_all
 
+# The agent does not run while both come: it learns of them after the samples.
+tell_before_it_looks() {
+    rm -f said
+    profile 3 --frequency 49 &
+    local profiling=$! agent_pid
+    for _ in $(seq 300); do
+        grep -q 'msg="sampling"' said 2>/dev/null && break
+        sleep 0.1
+    done
+    agent_pid=$(pgrep -P "$profiling" || echo "$profiling")
+    kill -STOP "$agent_pid"
+    kill -USR1 "$pid"
+    sleep 0.4
+    kill -CONT "$agent_pid"
+    wait "$profiling"
+}
+start ./come_and_go become ./job
+tell_before_it_looks
+mostly "another program, before the agent gets to look at it" "^job .*$chain" '^job .*;leaf;' 100
+stop_all
+
+start ./come_and_go load ./library.so
+tell_before_it_looks
+mostly "a library, the same" 'main;load;library_outer;library_leaf;' 'library_leaf;' 100
+stop_all
+
 start ./come_and_go threads 64 worker-
 profile 2
 threads=$(cut -d';' -f2 folded | sort -u | grep -c -x 'worker-[0-6][0-9]')

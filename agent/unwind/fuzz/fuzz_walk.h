@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "agent/unwind/tests/unwind_host.h"
+#include "agent/unwind/unwind_host.h"
 #include "lib/fuzz/fuzz.h"
 
 enum { STACK = 0x7000, CODE = 0x1000, FRAMES_MAX = 64, STEPS_MAX = 258 /* of a search */ };

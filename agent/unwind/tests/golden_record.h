@@ -8,7 +8,7 @@
 #pragma once
 
 #include "agent/unwind/tests/golden.h"
-#include "agent/unwind/tests/unwind_host.h"
+#include "agent/unwind/unwind_host.h"
 #include "agent/unwind/unwind_tables.h"
 
 #include <stdio.h>
@@ -76,7 +76,7 @@ static void note_row(const struct unwind_walk *w)
     if (!m || now.n_hits == HITS_MAX)
         return;
     now.hits[now.n_hits].mapping = (__u32)(m - now.view.mappings);
-    now.hits[now.n_hits].has_row = unwind_find_rule(w, m, at) != NULL;
+    now.hits[now.n_hits].has_row = unwind_find_rule(w, m, at) != UNWIND_RULE_NONE;
     now.hits[now.n_hits++].row = now.row;
 }
 

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "agent/unwind/tests/golden.h"
-#include "agent/unwind/tests/unwind_host.h"
+#include "agent/unwind/unwind_host.h"
 
 #include <glob.h>
 #include <setjmp.h>

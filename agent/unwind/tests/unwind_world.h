@@ -6,7 +6,7 @@
 
 #define UNWIND_READS_WORDS
 #include "agent/bpf/spent.h"
-#include "agent/unwind/tests/unwind_host.h"
+#include "agent/unwind/unwind_host.h"
 #include "agent/unwind/unwind_tables.h"
 
 #include <string.h>

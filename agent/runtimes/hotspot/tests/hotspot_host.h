@@ -6,7 +6,7 @@
 #pragma once
 
 #include "agent/bpf/runtime_frame.h"
-#include "agent/unwind/tests/unwind_host.h"
+#include "agent/unwind/unwind_host.h"
 
 static bool hotspot_read(void *to, __u32 size, __u64 addr);
 

@@ -5,7 +5,7 @@
  */
 #include "agent/runtimes/v8/tests/v8_golden.h"
 #include "agent/runtimes/tests/record_stacks.h"
-#include "agent/unwind/tests/unwind_host.h"
+#include "agent/unwind/unwind_host.h"
 
 #include "agent/process.h"
 #include "agent/unwind/unwind_tables.h"
