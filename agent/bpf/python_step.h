@@ -42,9 +42,18 @@ struct python_walk {
     __u64 frame;
     __u64 cframe;   /* 3.11: of the C call that runs it */
     __u64 on_stack; /* after the last frame of a C call: an address in that call's native frame */
-    __u32 stop;     /* enum python_stop */
+    __u64 frame_words[PYTHON_FIELDS_MAX / sizeof(__u64)]; /* the frame that was looked at last */
+    __u64 code_words[PYTHON_FIELDS_MAX / sizeof(__u64)];  /* and what it runs */
+    __u32 stop;                                           /* enum python_stop */
     __u32 pad;
 };
+
+/* What is @off bytes from the beginning of an object, in the lower bits. */
+static __always_inline __u64 python_field(const __u64 *object, __u16 off)
+{
+    return object[off / sizeof(__u64) % (PYTHON_FIELDS_MAX / sizeof(__u64))] >>
+           off % sizeof(__u64) * 8;
+}
 
 static __always_inline bool python_read_u64(__u64 addr, __u64 *ret_value)
 {
@@ -124,17 +133,15 @@ static __always_inline void python_begin(struct python_walk *w, __u64 thread)
     w->frame = python_first_frame(&w->space.layout, thread, &w->cframe);
 }
 
-static __always_inline __u32 python_at(const struct python_walk *w, __u64 frame, __u64 code)
+static __always_inline __u32 python_at(const struct python_walk *w, __u64 code)
 {
     const struct python_layout *l = &w->space.layout;
-    __u64 instr = 0;
+    __u64 instr = python_field(w->frame_words, l->frame_instr);
 
-    if (!python_read(&instr, l->instr == PYTHON_INSTR_POINTER ? 8 : 4, frame + l->frame_instr))
-        return RUNTIME_AT_UNKNOWN;
     if (l->instr == PYTHON_INSTR_POINTER)
         instr -= code + l->code_instrs;
-    if (l->instr == PYTHON_INSTR_UNITS)
-        instr = (__u64)(__u32)(instr * 2);
+    else
+        instr = (__u32)(l->instr == PYTHON_INSTR_UNITS ? instr * 2 : instr);
     return instr < RUNTIME_AT_UNKNOWN ? (__u32)instr : RUNTIME_AT_UNKNOWN;
 }
 
@@ -164,9 +171,7 @@ static __always_inline bool python_is_entry(const struct python_layout *l, __u8 
 static __always_inline bool python_step(struct python_walk *w, struct runtime_frame *ret)
 {
     const struct python_layout *l = &w->space.layout;
-    __u64 frame = w->frame, code = 0, names[PYTHON_NAMES_MAX];
-    __u32 first_line = 0;
-    __u8 entry = 0;
+    __u64 frame = w->frame, names[PYTHON_NAMES_MAX];
 
     if (!frame) {
         w->stop = PYTHON_STOP_END;
@@ -177,24 +182,24 @@ static __always_inline bool python_step(struct python_walk *w, struct runtime_fr
         return false;
     }
     w->stop = PYTHON_STOP_NO_READ;
-    if (!python_read_u64(frame + l->frame_code, &code) ||
-        !python_read_u64(frame + l->frame_back, &w->frame))
+    if (!python_read(w->frame_words, l->frame_size, frame))
         return false;
-    if (l->entry != PYTHON_ENTRY_EACH && !python_read(&entry, 1, frame + l->frame_entry))
-        return false;
+    w->frame = python_field(w->frame_words, l->frame_back);
 
-    bool is_entry = python_is_entry(l, entry);
+    bool is_entry = python_is_entry(l, (__u8)python_field(w->frame_words, l->frame_entry));
+    __u64 code = python_field(w->frame_words, l->frame_code) & ~(__u64)l->tag_mask;
 
-    code &= ~(__u64)l->tag_mask;
     if (l->entry == PYTHON_ENTRY_OWNER && is_entry) {
         *ret = (struct runtime_frame){ .at = RUNTIME_AT_ENTRY };
     } else {
-        if (!python_read(names, sizeof(names), code + l->code_names) ||
-            !python_read(&first_line, sizeof(first_line), code + l->code_first_line))
+        if (!python_read(w->code_words, l->code_size, code))
             return false;
+        for (__u16 i = 0; i < PYTHON_NAMES_MAX; i++)
+            names[i] = python_field(w->code_words, (__u16)(l->code_names + i * sizeof(*names)));
         ret->object = code;
-        ret->at = python_at(w, frame, code) | (is_entry ? RUNTIME_AT_ENTRY : 0);
-        ret->check = python_check(names, l->n_names, first_line);
+        ret->at = python_at(w, code) | (is_entry ? RUNTIME_AT_ENTRY : 0);
+        ret->check =
+            python_check(names, l->n_names, (__u32)python_field(w->code_words, l->code_first_line));
     }
     if (is_entry)
         python_end_call(w, frame);

@@ -11,7 +11,7 @@
 
 #include "agent/bpf/process_image.h"
 
-enum { PYTHON_NO_FIELD = 0xffff, PYTHON_NAMES_MAX = 4 };
+enum { PYTHON_NO_FIELD = 0xffff, PYTHON_NAMES_MAX = 4, PYTHON_FIELDS_MAX = 256 };
 
 /* How a frame says which of its instructions runs. */
 enum python_instr {
@@ -45,7 +45,7 @@ struct python_layout {
     __u8 tag_mask;    /* bits of a reference to a code object that are not its address */
     __u8 active_mask; /* it is the state that its thread runs with; 0: python_space says which */
     __u8 n_names;     /* PYTHON_NAMES_MAX, or one less */
-    __u8 pad[2];
+    __u8 frame_size, code_size; /* of what holds these fields of a frame, of a code object */
 };
 
 /* One process that runs CPython. */

@@ -161,13 +161,44 @@ static const char *read_debug_offsets(int minor, const unsigned char *text, size
     return NULL;
 }
 
+static size_t end_of(const uint16_t *fields, size_t n)
+{
+    size_t end = 0;
+
+    for (size_t i = 0; i < n; i++)
+        end = fields[i] + sizeof(uint64_t) > end ? fields[i] + sizeof(uint64_t) : end;
+    return end;
+}
+
+/* The fields of an object are read at one go. False: they lie too far from each other. */
+static bool bound(struct python_layout *w)
+{
+    const uint16_t frame[] = { w->frame_code, w->frame_back, w->frame_instr, w->frame_entry };
+    const uint16_t last_name = w->code_names + (uint16_t)((w->n_names - 1) * sizeof(uint64_t));
+    const uint16_t code[] = { last_name, w->code_first_line };
+    size_t frame_size = end_of(frame, sizeof(frame) / sizeof(frame[0]));
+    size_t code_size = end_of(code, sizeof(code) / sizeof(code[0]));
+
+    w->frame_size = (uint8_t)frame_size;
+    w->code_size = (uint8_t)code_size;
+    return frame_size < PYTHON_FIELDS_MAX && code_size < PYTHON_FIELDS_MAX;
+}
+
 const char *python_layout_read(int minor, const unsigned char *debug_offsets, size_t size,
                                struct python_offsets *ret_offsets)
 {
+    struct python_offsets offsets;
+    const char *why = NULL;
+
     if (minor < PYTHON_MINOR_MIN || minor > PYTHON_MINOR_MAX)
         return "not supported, native frames only";
     if (minor >= 13)
-        return read_debug_offsets(minor, debug_offsets, size, ret_offsets);
-    *ret_offsets = table[minor];
-    return NULL;
+        why = read_debug_offsets(minor, debug_offsets, size, &offsets);
+    else
+        offsets = table[minor];
+    if (!why && !bound(&offsets.walk))
+        why = "its debug offsets make no sense";
+    if (!why)
+        *ret_offsets = offsets;
+    return why;
 }

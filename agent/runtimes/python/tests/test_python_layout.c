@@ -182,7 +182,7 @@ static const uint64_t debug_offsets_14[] = { 8750607829840520312,
                                              4,
                                              512 };
 
-enum { COOKIE, VERSION, FREE_THREADED, INTERPRETERS = 5 };
+enum { COOKIE, VERSION, FREE_THREADED, INTERPRETERS = 5, CODE_FIRST_LINE = 44 };
 
 static const char *read_words(int minor, const uint64_t *words, size_t size,
                               struct python_offsets *ret)
@@ -211,7 +211,9 @@ static void reads_debug_offsets(void **state)
                     .code_instrs = 200,
                     .instr = PYTHON_INSTR_POINTER,
                     .entry = PYTHON_ENTRY_OWNER,
-                    .owner_min = 3 },
+                    .owner_min = 3,
+                    .frame_size = 78,
+                    .code_size = 144 },
           .interpreters = 632,
           .interp_modules = 7656,
           .type_cached_keys = 880,
@@ -244,7 +246,9 @@ static void reads_debug_offsets(void **state)
                     .instr = PYTHON_INSTR_POINTER,
                     .entry = PYTHON_ENTRY_OWNER,
                     .owner_min = 3,
-                    .tag_mask = 3 },
+                    .tag_mask = 3,
+                    .frame_size = 82,
+                    .code_size = 144 },
           .interpreters = 808,
           .interp_modules = 7688,
           .type_cached_keys = 880,
@@ -284,6 +288,12 @@ static void says_what_it_cannot_use(void **state)
                         "its debug offsets make no sense");
     memcpy(words, debug_offsets_14, sizeof(words));
     words[INTERPRETERS] = 1 << 20;
+    assert_string_equal(read_words(14, words, sizeof(words), &offsets),
+                        "its debug offsets make no sense");
+    memcpy(words, debug_offsets_14, sizeof(words));
+    words[CODE_FIRST_LINE] = PYTHON_FIELDS_MAX - 9;
+    assert_null(read_words(14, words, sizeof(words), &offsets));
+    words[CODE_FIRST_LINE]++;
     assert_string_equal(read_words(14, words, sizeof(words), &offsets),
                         "its debug offsets make no sense");
     memcpy(words, debug_offsets_14, sizeof(words));

@@ -54,6 +54,8 @@ static const struct python_layout layout = {
     .code_names = CODE_NAME * 8,
     .code_first_line = CODE_LINE * 8,
     .entry = PYTHON_ENTRY_EACH,
+    .frame_size = EACH * 8,
+    .code_size = EACH * 8,
 };
 
 static uint64_t at(size_t number)
