@@ -171,3 +171,16 @@ bool elf_image_vaddr(const struct elf_image *image, uint64_t off, uint64_t *ret_
     }
     return false;
 }
+
+bool elf_image_off(const struct elf_image *image, uint64_t vaddr, uint64_t *ret_off)
+{
+    for (size_t i = 0; i < image->n_segments; i++) {
+        const struct elf_segment *s = &image->segments[i];
+
+        if (vaddr >= s->vaddr && vaddr - s->vaddr < s->file_size) {
+            *ret_off = s->off + (vaddr - s->vaddr);
+            return true;
+        }
+    }
+    return false;
+}

@@ -64,3 +64,6 @@ const struct elf_section *elf_image_code(const struct elf_image *image, size_t i
 
 /* False: no segment holds that part of the file. */
 bool elf_image_vaddr(const struct elf_image *image, uint64_t off, uint64_t *ret_vaddr);
+
+/* The reverse. False: the file does not hold it. */
+bool elf_image_off(const struct elf_image *image, uint64_t vaddr, uint64_t *ret_off);

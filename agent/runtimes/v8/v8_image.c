@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/runtimes/v8/v8_image.h"
 
+#include "agent/runtimes/v8/v8_bytecode_sizes.h"
 #include "agent/symbols/elf_find.h"
 
 #include <string.h>
@@ -119,25 +120,12 @@ static const struct {
     { 13, 64, 24, { 8, 16, 32, 40, 56, 52, 15, 10, 3, 7, 8 } },
 };
 
-static bool find_off(const struct elf_image *elf, uint64_t vaddr, uint64_t *ret_off)
-{
-    for (size_t i = 0; i < elf->n_segments; i++) {
-        const struct elf_segment *s = &elf->segments[i];
-
-        if (vaddr < s->vaddr || vaddr - s->vaddr >= s->file_size)
-            continue;
-        *ret_off = s->off + (vaddr - s->vaddr);
-        return true;
-    }
-    return false;
-}
-
 static bool read_int(int fd, const struct elf_image *elf, uint64_t vaddr, int32_t *ret_value)
 {
     uint64_t off;
 
     *ret_value = 0;
-    if (!find_off(elf, vaddr, &off))
+    if (!elf_image_off(elf, vaddr, &off))
         return true; /* in .bss */
     return pread(fd, ret_value, sizeof(*ret_value), (off_t)off) == sizeof(*ret_value);
 }
@@ -189,23 +177,6 @@ static void read_code(const bool *has, const int32_t *values, struct v8_image *v
         c->size = 0;
 }
 
-/* Without them baseline code has no lines. */
-static void read_bytecode_sizes(int fd, const struct elf_image *elf, const struct elf_wanted *table,
-                                struct v8_bytecode_sizes *ret_sizes)
-{
-    struct v8_bytecode_sizes sizes = { .n = table->size / V8_SCALES };
-    uint64_t off;
-
-    if (!table->found || sizes.n > V8_BYTECODES_MAX || table->size % V8_SCALES != 0 ||
-        !find_off(elf, table->vaddr, &off))
-        return;
-    for (size_t i = 0; i < V8_SCALES; i++) {
-        if (pread(fd, sizes.sizes[i], sizes.n, (off_t)(off + i * sizes.n)) != (ssize_t)sizes.n)
-            return;
-    }
-    *ret_sizes = sizes;
-}
-
 /* All that a walk needs. */
 static bool read_walk(const bool *has, const int32_t *values, struct v8_image *v)
 {
@@ -245,7 +216,7 @@ bool v8_image_read(int fd, const struct elf_image *elf, struct v8_image *ret_ima
     if (!v.is_known && (!has[MAJOR] || !has[FUNCTION_TYPE]))
         return false;
     read_code(has, values, &v);
-    read_bytecode_sizes(fd, elf, &wanted[BYTECODE_SIZES], &v.bytecode_sizes);
+    v8_bytecode_sizes_read(fd, elf, &wanted[BYTECODE_SIZES], &v.bytecode_sizes);
     *ret_image = v;
     return true;
 }
