@@ -92,21 +92,6 @@ static void sort_functions(struct fill *fill)
     fill->n_functions = n;
 }
 
-static bool has_rule(const struct eh_table *t, uint64_t addr)
-{
-    size_t low = 0, high = t->n_rows;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (t->rows[middle].addr <= addr)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low > 0 && t->rows[low - 1].rule != UNWIND_RULE_NONE;
-}
-
 static bool is_code(const struct fill *fill, uint64_t start)
 {
     for (size_t i = 0; i < fill->n_sections; i++) {
@@ -120,7 +105,8 @@ static bool is_code(const struct fill *fill, uint64_t start)
 static bool is_wanted(const struct fill *fill, uint64_t vaddr, uint64_t *ret_start)
 {
     *ret_start = vaddr - fill->image->range.start;
-    return is_code(fill, *ret_start) && !has_rule(&fill->image->table, *ret_start);
+    return is_code(fill, *ret_start) &&
+           eh_table_rule(&fill->image->table, *ret_start) == UNWIND_RULE_NONE;
 }
 
 static void add_function(struct fill *fill, uint64_t start, uint64_t size)

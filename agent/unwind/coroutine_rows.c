@@ -12,26 +12,10 @@ enum { SYMBOLS_MAX = 4096, NAMES_MAX = 1 << 20 };
 /* greenlet 2 and 3, src/greenlet/TUserGreenlet.cpp. */
 static const char start[] = "_ZN8greenlet12UserGreenlet13g_initialstubEPv";
 
-/* How many rows begin before @addr. */
-static size_t count_before(const struct eh_table *t, uint32_t addr)
-{
-    size_t low = 0, high = t->n_rows;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (t->rows[middle].addr < addr)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* Gives [addr, end) a rule, whatever is known of it. */
 static void overrule(struct eh_table *t, uint32_t addr, uint32_t end, uint32_t rule)
 {
-    size_t first = count_before(t, addr), next = count_before(t, end);
+    size_t first = eh_table_before(t, addr), next = eh_table_before(t, end);
     uint32_t after = next > 0 ? t->rows[next - 1].rule : UNWIND_RULE_NONE;
     bool has_next = next < t->n_rows && t->rows[next].addr == end;
     size_t n_new = has_next ? 1 : 2, n_rest = t->n_rows - next;

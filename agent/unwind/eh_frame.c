@@ -326,6 +326,28 @@ void eh_table_add(struct eh_table *t, size_t max_rows, uint32_t addr, uint32_t r
     t->rows[t->n_rows++] = (struct unwind_row){ addr, rule };
 }
 
+size_t eh_table_before(const struct eh_table *t, uint64_t addr)
+{
+    size_t low = 0, high = t->n_rows;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (t->rows[middle].addr < addr)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint32_t eh_table_rule(const struct eh_table *t, uint64_t addr)
+{
+    size_t n = eh_table_before(t, addr + 1);
+
+    return n > 0 ? t->rows[n - 1].rule : UNWIND_RULE_NONE;
+}
+
 struct emit {
     struct reader *reader;
     uint32_t addr;

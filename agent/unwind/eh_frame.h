@@ -58,6 +58,10 @@ void eh_table_release(struct eh_table *table); /* safe on a zeroed one */
  * is in force anyway nothing is added. */
 void eh_table_add(struct eh_table *table, size_t max_rows, uint32_t addr, uint32_t rule);
 
+/* How many rows begin before @addr; the rule that is in force there. */
+size_t eh_table_before(const struct eh_table *table, uint64_t addr);
+uint32_t eh_table_rule(const struct eh_table *table, uint64_t addr);
+
 /* Where the .eh_frame section is, as PT_GNU_EH_FRAME's contents say; for files without a section
  * table. False: they do not. */
 bool eh_frame_header(const struct eh_section *header, uint64_t *ret_vaddr);

@@ -25,17 +25,7 @@ static struct unwind_rule all_rules[UNWIND_RULES_MAX];
 
 static const struct unwind_rule *rule_at(const struct eh_table *t, uint64_t addr)
 {
-    size_t low = 0, high = t->n_rows;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (t->rows[middle].addr <= addr)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return &all_rules[low > 0 ? t->rows[low - 1].rule : UNWIND_RULE_NONE];
+    return &all_rules[eh_table_rule(t, addr)];
 }
 
 static int set_up(void **state)
@@ -560,39 +550,6 @@ static void describes_plts_of_arm64(void **state)
     unwind_image_release(&image);
 }
 
-#define AT_SP(off) .cfa = UNWIND_CFA_REG, .reg = 7, .cfa_off = (off), .ra_off = -8
-
-/* A small library, whose middle one of three functions has the name of where a greenlet begins. */
-static void ends_where_greenlets_begin(void **state)
-{
-    static const struct {
-        uint64_t vaddr;
-        struct unwind_rule rule;
-    } cases[] = {
-        { 0x2c1, { AT_SP(16) } },
-        { 0x2c2, { AT_SP(8) } },
-        { 0x2c3, { .cfa = UNWIND_CFA_END } },
-        { 0x2e0, { .cfa = UNWIND_CFA_END } },
-        { 0x2e1, { AT_SP(8) } },
-        { 0x2e2, { AT_SP(16) } },
-    };
-    struct unwind_image image = { 0 };
-    struct err e = { 0 };
-    _cleanup_close_ int fd =
-        open("agent/unwind/fuzz/corpus/unwind_image/greenlet.so", O_RDONLY | O_CLOEXEC);
-
-    (void)state;
-    assert_int_equal(unwind_image_read(fd, &rules, &image, &e), 0);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const struct unwind_rule *got = rule_at(&image.table, cases[i].vaddr - image.range.start);
-
-        if (memcmp(got, &cases[i].rule, sizeof(*got)) != 0)
-            fail_msg("0x%lx: cfa %u, reg %u, %d", (unsigned long)cases[i].vaddr, got->cfa, got->reg,
-                     got->cfa_off);
-    }
-    unwind_image_release(&image);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -601,7 +558,6 @@ int main(void)
         cmocka_unit_test_setup(survives_what_is_broken, set_up),
         cmocka_unit_test_setup(keeps_to_its_bounds, set_up),
         cmocka_unit_test_setup(describes_plts_of_arm64, set_up),
-        cmocka_unit_test_setup(ends_where_greenlets_begin, set_up),
         cmocka_unit_test_setup(agrees_with_readelf, set_up),
     };
 

@@ -255,17 +255,7 @@ static void inlined_functions_are_those_of_dwarf(void **state)
 static const struct unwind_rule *rule_at(const struct unwind_image *image,
                                          const struct unwind_rule *all, uint64_t vaddr)
 {
-    size_t low = 0, high = image->table.n_rows;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (image->range.start + image->table.rows[middle].addr <= vaddr)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return &all[low > 0 ? image->table.rows[low - 1].rule : UNWIND_RULE_NONE];
+    return &all[eh_table_rule(&image->table, vaddr - image->range.start)];
 }
 
 /* On arm64 the return address is at the stack pointer, once there is a frame. */
