@@ -83,8 +83,8 @@ static void learns_of_the_code(void **state)
 
     late.record.n_stack = 1; /* and then it knows no more than the record */
     late.record.n_user = 2;
-    assert_false(late_stacks_walk(processes, running, images, tables, &late.record, late.words,
-                                  &walked));
+    assert_false(
+        late_stacks_walk(processes, running, images, tables, &late.record, late.words, &walked));
     (void)munmap(at, 2 * (size_t)PAGE);
     processes_free(processes);
     unwind_tables_free(tables);

@@ -73,6 +73,9 @@ static const struct wanted_field wanted_fields[] = {
     { "ConstMethod", "_name_index", AT(const_name), 0, 0 },
     { "ConstantPool", "_pool_holder", AT(pool_holder), 0, 0 },
     { "ConstantPool", "_length", AT(pool_length), 0, 0 },
+    { "ConstantPool", "_cache", AT(pool_cache), 0, 0 },
+    { "ConstantPoolCacheEntry", "_indices", AT(entry_indices), 0, 0 },
+    { "ConstantPoolCacheEntry", "_f1", AT(entry_f1), 0, 0 },
     { "Klass", "_name", AT(klass_name), 0, 0 },
     { "Symbol", "_length", AT(symbol_length), 0, 0 },
     /* JDK 12: the length is the upper half. */
@@ -201,9 +204,13 @@ static void take_size(void *arg, const char *type, uint64_t size)
         const char *type;
         size_t to;
     } wanted[] = {
-        { "HeapBlock", AT(block_size) },   { "nmethod", AT(nmethod_size) },
-        { "PcDesc", AT(pc_desc_size) },    { "ConstMethod", AT(const_size) },
+        { "HeapBlock", AT(block_size) },
+        { "nmethod", AT(nmethod_size) },
+        { "PcDesc", AT(pc_desc_size) },
+        { "ConstMethod", AT(const_size) },
         { "ConstantPool", AT(pool_size) },
+        { "ConstantPoolCache", AT(cache_size) },
+        { "ConstantPoolCacheEntry", AT(entry_size) },
     };
     struct filling *f = arg;
 

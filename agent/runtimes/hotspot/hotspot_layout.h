@@ -69,6 +69,9 @@ struct hotspot_layout {
     uint16_t const_name;
     uint16_t pool_size; /* of a ConstantPool; its entries follow */
     uint16_t pool_holder, pool_length;
+    uint16_t pool_cache; /* a ConstantPoolCache *, of this size, which entries follow, up to 21 */
+    uint16_t cache_size, entry_size;
+    uint16_t entry_indices, entry_f1;
     uint16_t klass_name;
     uint16_t symbol_length; /* u2 */
     uint16_t symbol_body;

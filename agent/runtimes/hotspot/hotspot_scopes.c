@@ -2,6 +2,7 @@
 #include "agent/runtimes/hotspot/hotspot_scopes.h"
 
 #include "agent/runtimes/hotspot/hotspot_compressed.h"
+#include "agent/runtimes/hotspot/hotspot_forward.h"
 #include "agent/runtimes/hotspot/hotspot_method.h"
 #include "agent/runtimes/target_memory.h"
 
@@ -14,6 +15,8 @@ enum {
     WINDOW = 4096,
     WINDOWS_MAX = 16,
     SCOPE_BYTES = 16, /* enough for three numbers */
+    FORWARDS_MAX = 8, /* one behind the other */
+    FORWARD_PCS_MAX = 64,
     WORD = 8,
 };
 
@@ -122,8 +125,8 @@ static bool is_before_nearer(const struct reading *r, uint64_t behind, uint32_t 
 }
 
 /* The place at @pc or behind it, by halves, or the one before. 0: there is none, or nothing is
- * known there. */
-static uint32_t scope_at(const struct reading *r, uint32_t pc)
+ * known there. *ret_is_exact: it is of that very place. */
+static uint32_t scope_at(const struct reading *r, uint32_t pc, bool *ret_is_exact)
 {
     const struct hotspot_layout *l = r->layout;
     uint64_t low = 0, n = (r->places.pcs_end - r->places.pcs) / l->pc_desc_size, high = n;
@@ -139,8 +142,9 @@ static uint32_t scope_at(const struct reading *r, uint32_t pc)
         else
             high = middle;
     }
-    if (low == n)
+    if (low == n || !read_place(r, low, l->pc_desc_pc, &value))
         return 0;
+    *ret_is_exact = value == (int32_t)pc;
     if (is_before_nearer(r, low, pc))
         low--;
     return read_place(r, low, l->pc_desc_scope, &value) && value > 0 ? (uint32_t)value : 0;
@@ -238,20 +242,72 @@ static bool read_compiled(const struct reading *r, struct hotspot_scopes *ret)
     return true;
 }
 
+/* Does the compiled code call somebody from that place? Of code with many places it is not asked.
+ */
+static bool has_call(const struct reading *r, const struct hotspot_forward *forward,
+                     uint64_t caller)
+{
+    const struct hotspot_layout *l = r->layout;
+    uint64_t n = (r->places.pcs_end - r->places.pcs) / l->pc_desc_size;
+    struct window window = { 0 };
+    struct hotspot_scope scope;
+    struct entry entry;
+    int32_t off;
+
+    if (n > FORWARD_PCS_MAX)
+        return true;
+    for (uint64_t i = 0; i < n; i++) {
+        if (!read_place(r, i, l->pc_desc_scope, &off))
+            return true;
+        if (off <= 0)
+            continue;
+        if (!read_entry(r, &window, (uint32_t)off, &entry) || !read_scope(r, &entry, &scope) ||
+            (scope.method == caller && scope.bci == forward->bci))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * C2 keeps no note of a loop without a place where the thread can stop. Where such a place lies in
+ * a method that only calls another one, and there is no call left of that, it is the other one's.
+ */
+static void follow_forwards(const struct reading *r, struct hotspot_scopes *s)
+{
+    struct hotspot_forward forward;
+
+    for (int i = 0; i < FORWARDS_MAX && s->n < HOTSPOT_SCOPES_MAX; i++) {
+        struct hotspot_scope *innermost = &s->scopes[0];
+
+        if (!hotspot_forward_read(r->pid, r->layout, innermost->method, &forward) ||
+            innermost->bci <= forward.bci || has_call(r, &forward, innermost->method))
+            return;
+        innermost->bci = forward.bci;
+        memmove(s->scopes + 1, s->scopes, s->n++ * sizeof(*s->scopes));
+        s->scopes[0] = (struct hotspot_scope){ .method = forward.method,
+                                               .check = forward.check,
+                                               .bci = HOTSPOT_BCI_UNKNOWN };
+    }
+}
+
 bool hotspot_scopes_read(pid_t pid, const struct hotspot_layout *layout, uint64_t nmethod,
                          uint32_t compile_id, uint32_t pc, struct hotspot_scopes *ret_scopes)
 {
     struct reading r = { .pid = pid, .layout = layout, .nmethod = nmethod };
     struct hotspot_scopes s = { 0 };
     uint32_t id = 0, off;
+    bool is_exact = false, has_places;
 
     if (!target_memory_read(pid, nmethod, r.header, layout->nmethod_size) ||
         int_of(&r, layout->nmethod_compile_id) != compile_id)
         return false;
     s.level = r.header[layout->nmethod_comp_level];
-    off = find_places(&r) ? scope_at(&r, pc) : 0;
+    has_places = find_places(&r);
+    off = has_places ? scope_at(&r, pc, &is_exact) : 0;
     if ((off == 0 || !read_scopes(&r, off, &s)) && !read_compiled(&r, &s))
         return false;
+    if (has_places && !is_exact && s.level > HOTSPOT_LEVEL_C1_MAX)
+        follow_forwards(&r, &s);
     /* Still the same one? */
     if (!target_memory_read(pid, nmethod + layout->nmethod_compile_id, &id, sizeof(id)) ||
         id != compile_id)

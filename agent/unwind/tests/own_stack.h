@@ -40,9 +40,8 @@ static inline void own_registers(const mcontext_t *c, struct record_stack *ret)
 #else
 static inline void own_registers(const mcontext_t *c, struct record_stack *ret)
 {
-    static const int by_dwarf[UNWIND_REGS] = { REG_RAX, REG_RDX, REG_RCX, REG_RBX,
-                                               REG_RSI, REG_RDI, REG_RBP, REG_RSP,
-                                               REG_R8,  REG_R9,  REG_R10, REG_R11,
+    static const int by_dwarf[UNWIND_REGS] = { REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
+                                               REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
                                                REG_R12, REG_R13, REG_R14, REG_R15 };
 
     ret->pc = (uint64_t)c->gregs[REG_RIP];

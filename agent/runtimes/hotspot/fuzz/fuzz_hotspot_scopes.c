@@ -19,7 +19,8 @@ static uint64_t words[TARGET_WORDS];
     .nmethod_comp_level = 76, .nmethod_scopes_pcs = 88, .pc_desc_size = 16, .pc_desc_pc = 0,       \
     .pc_desc_scope = 4, .method_const = 8, .const_size = 48, .const_constants = 8,                 \
     .const_words = 24, .const_flags = 28, .const_code_size = 32, .const_name = 34,                 \
-    .pool_size = 72, .pool_holder = 24, .pool_length = 60, .klass_name = 24, .symbol_length = 4,   \
+    .pool_size = 72, .pool_holder = 24, .pool_length = 60, .pool_cache = 16, .cache_size = 24,     \
+    .entry_size = 32, .entry_indices = 0, .entry_f1 = 8, .klass_name = 24, .symbol_length = 4,     \
     .symbol_body = 6
 
 /* As in JDK 8, 17, 23 and 25, but closer together. */

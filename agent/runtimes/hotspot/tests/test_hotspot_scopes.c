@@ -49,6 +49,14 @@ static const struct hotspot_layout layout = {
     .pc_desc_pc = 0,
     .pc_desc_scope = 4,
     .method_const = 8,
+    .const_size = 48,
+    .const_constants = 8,
+    .const_code_size = 32,
+    .pool_cache = 16,
+    .cache_size = 24,
+    .entry_size = 32,
+    .entry_indices = 0,
+    .entry_f1 = 8,
 };
 
 static unsigned char memory[SIZE];
@@ -275,6 +283,138 @@ static void knows_what_is_gone(void **state)
     assert_false(hotspot_scopes_read(1, &layout, 8, COMPILE_ID, PC, &s));
 }
 
+enum { CONSTS = 0x20000, POOL = 0x30000, CACHE = 0x40000, INVOKESTATIC = 0xb8 };
+
+/* Its ConstMethod, and what the call with its number leads to: the next method. */
+static void put_code(unsigned i, const unsigned char *code, uint16_t size)
+{
+    size_t at = CONSTS + i * 256, entry = CACHE + 24 + i * 32;
+
+    put_u64(METHODS_AT + i * 16 + 8, BASE + at);
+    put_u64(at + 8, BASE + POOL);
+    put_u64(POOL + 16, BASE + CACHE);
+    memcpy(memory + at + 32, &size, sizeof(size));
+    memcpy(memory + at + 48, code, size);
+    put_u64(entry, (uint64_t)INVOKESTATIC << 16 | 5);
+    put_u64(entry + 8, method(i + 1));
+}
+
+static uint32_t put_root_scope(size_t off, uint32_t bci)
+{
+    (void)put_number(put_number(put_number(SCOPES + off, 0), 1), bci + 1);
+    return (uint32_t)off;
+}
+
+#define CALL(number) INVOKESTATIC, (number), 0
+enum { LRETURN = 0xad, LLOAD_1 = 0x1f, GETFIELD = 0xb4, IINC = 0x84, PUTSTATIC = 0xb3 };
+
+static const struct {
+    const char *name;
+    unsigned char code[12];
+    uint16_t size;
+    int bci, other_bci; /* of the place behind the pc, and of the one behind that */
+    uint32_t pc;
+    uint8_t level, resolved;
+    bool is_followed;
+    uint32_t call;
+} forwards[] = {
+    { "no place at all", { CALL(0), LRETURN }, 4, -1, -1, 9, 4, INVOKESTATIC, true, 0 },
+    { "a place behind the call", { CALL(0), LRETURN }, 4, 3, -1, 9, 4, INVOKESTATIC, true, 0 },
+    { "values are loaded",
+      { 42, GETFIELD, 9, 0, LLOAD_1, CALL(0), LRETURN },
+      9,
+      -1,
+      -1,
+      9,
+      4,
+      INVOKESTATIC,
+      true,
+      5 },
+    { "the call is there", { CALL(0), LRETURN }, 4, 0, -1, 9, 4, INVOKESTATIC, false, 0 },
+    { "the call is further on", { CALL(0), LRETURN }, 4, 3, 0, 9, 4, INVOKESTATIC, false, 0 },
+    { "the very place", { CALL(0), LRETURN }, 4, 3, -1, PC, 4, INVOKESTATIC, false, 0 },
+    { "a place before the call",
+      { LLOAD_1, CALL(0), LRETURN },
+      5,
+      0,
+      -1,
+      9,
+      4,
+      INVOKESTATIC,
+      false,
+      0 },
+    { "code of C1", { CALL(0), LRETURN }, 4, -1, -1, 9, 3, INVOKESTATIC, false, 0 },
+    { "never called", { CALL(0), LRETURN }, 4, -1, -1, 9, 4, 0, false, 0 },
+    { "it counts, too", { IINC, 1, 1, CALL(0), LRETURN }, 7, -1, -1, 9, 4, INVOKESTATIC, false, 0 },
+    { "it stores, too",
+      { CALL(0), PUTSTATIC, 0, 0, LRETURN },
+      7,
+      -1,
+      -1,
+      9,
+      4,
+      INVOKESTATIC,
+      false,
+      0 },
+    { "two calls", { CALL(0), CALL(0), LRETURN }, 7, -1, -1, 9, 4, INVOKESTATIC, false, 0 },
+    { "no call", { LLOAD_1, LRETURN }, 2, -1, -1, 9, 4, INVOKESTATIC, false, 0 },
+    { "code behind the end",
+      { CALL(0), LRETURN, LRETURN },
+      5,
+      -1,
+      -1,
+      9,
+      4,
+      INVOKESTATIC,
+      false,
+      0 },
+    { "it has no end", { LLOAD_1, CALL(0) }, 4, -1, -1, 9, 4, INVOKESTATIC, false, 0 },
+    { "it ends within the call", { CALL(0) }, 2, -1, -1, 9, 4, INVOKESTATIC, false, 0 },
+};
+
+static void follows_methods_that_only_call(void **state)
+{
+    static const unsigned char passes_on[] = { LLOAD_1, CALL(1), LRETURN },
+                               works[] = { IINC, 1, 1 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(forwards) / sizeof(forwards[0]); i++) {
+        bool is_followed = forwards[i].is_followed;
+        int bci = forwards[i].bci, other = forwards[i].other_bci;
+        struct hotspot_scopes s;
+
+        memset(memory, 0, sizeof(memory));
+        put_nmethod(bci < 0 ? 0 : put_root_scope(1, (uint32_t)bci));
+        put_u32(PCS + 36, other < 0 ? 0 : put_root_scope(9, (uint32_t)other));
+        put_u32(76, forwards[i].level);
+        put_code(0, forwards[i].code, forwards[i].size);
+        put_u64(CACHE + 24, (uint64_t)forwards[i].resolved << 16 | 5);
+        put_code(1, passes_on, sizeof(passes_on));
+        put_code(2, works, sizeof(works));
+        if (!read_scopes(forwards[i].pc, &s) || s.n != (is_followed ? 3 : 1) ||
+            s.scopes[0].method != method(is_followed ? 2 : 0) ||
+            (is_followed && (s.scopes[0].bci != HOTSPOT_BCI_UNKNOWN || s.scopes[1].bci != 1 ||
+                             s.scopes[1].method != method(1) || s.scopes[2].method != method(0) ||
+                             s.scopes[2].bci != forwards[i].call ||
+                             s.scopes[0].check != hotspot_check(BASE + CONSTS + 512))))
+            fail_msg("%s: %zu scopes, bci %u", forwards[i].name, s.n, s.scopes[0].bci);
+    }
+}
+
+static void follows_no_circle(void **state)
+{
+    static const unsigned char calls_itself[] = { CALL(0), LRETURN };
+    struct hotspot_scopes s;
+
+    (void)state;
+    memset(memory, 0, sizeof(memory));
+    put_nmethod(0);
+    put_code(0, calls_itself, sizeof(calls_itself));
+    put_u64(CACHE + 24 + 8, method(0));
+    assert_true(read_scopes(9, &s));
+    assert_true(s.n <= HOTSPOT_SCOPES_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +424,8 @@ int main(void)
         cmocka_unit_test(believes_nothing_that_does_not_fit),
         cmocka_unit_test(survives_a_layout_in_part),
         cmocka_unit_test(knows_what_is_gone),
+        cmocka_unit_test(follows_methods_that_only_call),
+        cmocka_unit_test(follows_no_circle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
