@@ -37,7 +37,7 @@ __attribute__((noinline)) static void look(void)
 typedef void caller(void (*called)(void));
 
 /* Nothing in it depends on where it is. */
-__attribute__((noipa)) static void call(void (*called)(void))
+__attribute__((noinline)) static void call(void (*called)(void))
 {
     called();
     __asm__ volatile("" ::: "memory"); /* no tail call */

@@ -90,6 +90,18 @@ static bool resolve(pid_t pid, const struct hotspot_layout *l, uint64_t pool, co
     return true;
 }
 
+static bool has_entries(const struct hotspot_layout *l)
+{
+    const uint16_t needed[] = { l->pool_cache, l->cache_size, l->entry_size, l->entry_indices,
+                                l->entry_f1 };
+
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+        if (needed[i] == HOTSPOT_NO_FIELD)
+            return false;
+    }
+    return true;
+}
+
 bool hotspot_forward_read(pid_t pid, const struct hotspot_layout *l, uint64_t method,
                           struct hotspot_forward *ret_forward)
 {
@@ -98,12 +110,9 @@ bool hotspot_forward_read(pid_t pid, const struct hotspot_layout *l, uint64_t me
     uint8_t code[CODE_MAX];
     uint16_t size;
 
-    if (l->pool_cache == HOTSPOT_NO_FIELD || l->cache_size == HOTSPOT_NO_FIELD ||
-        l->entry_size == HOTSPOT_NO_FIELD || l->entry_indices == HOTSPOT_NO_FIELD ||
-        l->entry_f1 == HOTSPOT_NO_FIELD ||
-        !target_memory_u64(pid, method + l->method_const, &at) ||
-        !target_memory_read(pid, at + l->const_code_size, &size, sizeof(size)) ||
-        size > CODE_MAX || !target_memory_read(pid, at + l->const_size, code, size) ||
+    if (!has_entries(l) || !target_memory_u64(pid, method + l->method_const, &at) ||
+        !target_memory_read(pid, at + l->const_code_size, &size, sizeof(size)) || size > CODE_MAX ||
+        !target_memory_read(pid, at + l->const_size, code, size) ||
         !find_call(code, size, &forward.bci) ||
         !target_memory_u64(pid, at + l->const_constants, &pool) ||
         !resolve(pid, l, pool, code + forward.bci, &forward))

@@ -79,7 +79,9 @@ static void finds_it_among_constants(void **state)
 static void takes_it_by_its_name(void **state)
 {
     struct elf_image elf = { .segments = { { 0, 0x1000, FILE_SIZE } }, .n_segments = 1 };
-    const struct elf_wanted named = { .found = true, .vaddr = 0x1000 + 77, .size = 3 * N };
+    const struct elf_wanted named = { .found = true,
+                                      .vaddr = 0x1000 + 77,
+                                      .size = (uint64_t)V8_SCALES * N };
     struct v8_bytecode_sizes sizes = { .n = 0 };
     _cleanup_close_ int fd = memfd_create("v8", MFD_CLOEXEC);
 
