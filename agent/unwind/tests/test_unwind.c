@@ -7,15 +7,14 @@
 
 #include "agent/images.h"
 #include "agent/process.h"
+#include "agent/unwind/tests/deep_look.h"
 #include "agent/unwind/tests/unwind_world.h"
 #include "agent/unwind/unwind_tables.h"
 
 #include <execinfo.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -408,21 +407,6 @@ __attribute__((noinline)) static void look(void)
     n_own_frames = backtrace(own_frames, 64);
 }
 
-static int compare(const void *a, const void *b)
-{
-    if (n_own_frames == 0)
-        look();
-    return *(const int *)a - *(const int *)b;
-}
-
-static void on_signal(int number)
-{
-    int items[] = { 3, 1, 2 };
-
-    (void)number;
-    qsort(items, 3, sizeof(*items), compare); /* NOLINT: raised from a place where it may */
-}
-
 static void agrees_with_backtrace(void **state)
 {
     struct images *images = images_new();
@@ -437,10 +421,7 @@ static void agrees_with_backtrace(void **state)
     world.view =
         unwind_tables_view(tables, &running_layout(processes_running(processes, pid))->place);
     assert_int_equal(unwind_tables_left_out(tables).images, 0);
-    n_own_frames = 0;
-    (void)signal(SIGUSR1, on_signal);
-    (void)raise(SIGUSR1);
-    (void)signal(SIGUSR1, SIG_DFL);
+    deep_look(look);
 
     /* Compared from the root, for a sanitizer adds frames of its own at the leaf. look() itself is
      * at another address; ours are one more where a signal interrupted. */

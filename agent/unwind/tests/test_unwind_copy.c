@@ -4,13 +4,12 @@
 
 #include "agent/images.h"
 #include "agent/process.h"
+#include "agent/unwind/tests/deep_look.h"
 #include "agent/unwind/tests/own_stack.h"
 
 #include <execinfo.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,21 +26,6 @@ __attribute__((noinline)) static void look(void)
 {
     OWN_STACK_TAKE(&own);
     n_own_frames = backtrace(own_frames, FRAMES_MAX);
-}
-
-static int compare(const void *a, const void *b)
-{
-    if (n_own_frames == 0)
-        look();
-    return *(const int *)a - *(const int *)b;
-}
-
-static void on_signal(int number)
-{
-    int items[] = { 3, 1, 2 };
-
-    (void)number;
-    qsort(items, 3, sizeof(*items), compare); /* NOLINT: raised from a place where it may */
 }
 
 static bool read_code(void *arg, uint64_t addr, uint64_t *ret_bytes)
@@ -84,9 +68,7 @@ static void walks_a_copy(void **state)
 
     (void)state;
     processes_expect(processes, &pid, 1, 1);
-    (void)signal(SIGUSR1, on_signal);
-    (void)raise(SIGUSR1);
-    (void)signal(SIGUSR1, SIG_DFL);
+    deep_look(look);
     assert_true(n_own_frames > 5 && own.n_words > 200);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct layout *layout = running_layout(processes_running(processes, pid));
