@@ -71,12 +71,20 @@ static const struct wanted_field wanted_fields[] = {
     { "ConstMethod", "_flags._flags", AT(const_flags), 0, 0 },
     { "ConstMethod", "_code_size", AT(const_code_size), 0, 0 },
     { "ConstMethod", "_name_index", AT(const_name), 0, 0 },
+    { "ConstMethod", "_signature_index", AT(const_signature), 0, 0 },
     { "ConstantPool", "_pool_holder", AT(pool_holder), 0, 0 },
     { "ConstantPool", "_length", AT(pool_length), 0, 0 },
     { "ConstantPool", "_cache", AT(pool_cache), 0, 0 },
     { "ConstantPoolCacheEntry", "_indices", AT(entry_indices), 0, 0 },
     { "ConstantPoolCacheEntry", "_f1", AT(entry_f1), 0, 0 },
+    { "ConstantPoolCacheEntry", "_f2", AT(entry_f2), 0, 0 },
+    { "ConstantPoolCache", "_resolved_method_entries", AT(cache_resolved), 0, 0 },
+    { "Array<ResolvedMethodEntry>", "_data", AT(resolved_data), 0, 0 },
+    { "ResolvedMethodEntry", "_cpool_index", AT(resolved_constant), 0, 0 },
     { "Klass", "_name", AT(klass_name), 0, 0 },
+    { "Klass", "_super", AT(klass_super), 0, 0 },
+    { "InstanceKlass", "_methods", AT(klass_methods), 0, 0 },
+    { "Array<Method*>", "_data", AT(methods_data), 0, 0 },
     { "Symbol", "_length", AT(symbol_length), 0, 0 },
     /* JDK 12: the length is the upper half. */
     { "Symbol", "_length_and_refcount", AT(symbol_length), 0, 2 },
@@ -211,6 +219,7 @@ static void take_size(void *arg, const char *type, uint64_t size)
         { "ConstantPool", AT(pool_size) },
         { "ConstantPoolCache", AT(cache_size) },
         { "ConstantPoolCacheEntry", AT(entry_size) },
+        { "ResolvedMethodEntry", AT(resolved_size) },
     };
     struct filling *f = arg;
 
@@ -261,7 +270,7 @@ static bool makes_sense(const struct hotspot_layout *l)
            l->pc_desc_size <= PC_DESC_MAX && l->nmethod_size <= HOTSPOT_NMETHOD_MAX - WORD &&
            l->const_size <= HOTSPOT_CONST_MAX - WORD &&
            are_within(l, AT(blob_name), AT(nmethod_immutable), l->nmethod_size) &&
-           are_within(l, AT(const_constants), AT(const_name), l->const_size);
+           are_within(l, AT(const_constants), AT(const_signature), l->const_size);
 }
 
 static const char *check_fields(const struct hotspot_layout *layout)

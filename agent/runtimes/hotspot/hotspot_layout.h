@@ -66,13 +66,17 @@ struct hotspot_layout {
     uint16_t method_const;
     uint16_t const_size; /* of a ConstMethod; its byte code follows */
     uint16_t const_constants, const_words, const_flags, const_code_size;
-    uint16_t const_name;
+    uint16_t const_name, const_signature;
     uint16_t pool_size; /* of a ConstantPool; its entries follow */
     uint16_t pool_holder, pool_length;
     uint16_t pool_cache; /* a ConstantPoolCache *, of this size, which entries follow, up to 21 */
     uint16_t cache_size, entry_size;
-    uint16_t entry_indices, entry_f1;
-    uint16_t klass_name;
+    uint16_t entry_indices, entry_f1, entry_f2;
+    uint16_t cache_resolved; /* an Array<ResolvedMethodEntry> *, 22 and newer */
+    uint16_t resolved_data, resolved_size, resolved_constant;
+    uint16_t klass_name, klass_super;
+    uint16_t klass_methods; /* an Array<Method *> *; its length is at its beginning */
+    uint16_t methods_data;
     uint16_t symbol_length; /* u2 */
     uint16_t symbol_body;
 };

@@ -2,10 +2,14 @@
 #include "agent/runtimes/hotspot/hotspot_scopes.h"
 
 #include "agent/runtimes/hotspot/hotspot_compressed.h"
-#include "agent/runtimes/hotspot/hotspot_forward.h"
+#include "agent/runtimes/hotspot/hotspot_flow.h"
+#include "agent/runtimes/hotspot/hotspot_inlined.h"
 #include "agent/runtimes/hotspot/hotspot_method.h"
 #include "agent/runtimes/target_memory.h"
+#include "lib/cleanup.h"
+#include "lib/mem.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -15,8 +19,8 @@ enum {
     WINDOW = 4096,
     WINDOWS_MAX = 16,
     SCOPE_BYTES = 16, /* enough for three numbers */
-    FORWARDS_MAX = 8, /* one behind the other */
-    FORWARD_PCS_MAX = 64,
+    ALL_SCOPES_MAX = 256 * 1024,
+    CLASSES_MORE = 16, /* than the methods that scopes name */
     WORD = 8,
 };
 
@@ -33,6 +37,8 @@ struct reading {
     uint64_t nmethod;
     unsigned char header[HOTSPOT_NMETHOD_MAX];
     struct places places;
+    const unsigned char *scopes; /* all of them, or none; borrowed */
+    uint32_t n_scopes;           /* bytes */
 };
 
 static uint64_t word_of(const struct reading *r, uint16_t off)
@@ -159,6 +165,8 @@ struct window {
 
 static const unsigned char *look_at(const struct reading *r, struct window *w, uint32_t off)
 {
+    if (off < r->n_scopes && r->n_scopes - off >= SCOPE_BYTES)
+        return r->scopes + off;
     if (off < w->start || off + SCOPE_BYTES > w->end) {
         uint32_t start = off + SCOPE_BYTES > WINDOW ? off + SCOPE_BYTES - WINDOW : 0;
 
@@ -242,52 +250,168 @@ static bool read_compiled(const struct reading *r, struct hotspot_scopes *ret)
     return true;
 }
 
-/* Does the compiled code call somebody from that place? Of code with many places it is not asked.
- */
-static bool has_call(const struct reading *r, const struct hotspot_forward *forward,
-                     uint64_t caller)
-{
-    const struct hotspot_layout *l = r->layout;
-    uint64_t n = (r->places.pcs_end - r->places.pcs) / l->pc_desc_size;
-    struct window window = { 0 };
-    struct hotspot_scope scope;
-    struct entry entry;
-    int32_t off;
+/* All that the compiler noted of a C2 method, and its code: what hotspot_flow needs, owned. */
+struct noted {
+    struct hotspot_note *notes;
+    size_t n_notes;
+    uint8_t *code;
+    size_t code_size;
+    unsigned char *scopes;
+    uint64_t *metadata;
+    size_t n_metadata;
+    struct hotspot_site *calls;
+    size_t n_calls;
+};
 
-    if (n > FORWARD_PCS_MAX)
-        return true;
-    for (uint64_t i = 0; i < n; i++) {
-        if (!read_place(r, i, l->pc_desc_scope, &off))
-            return true;
-        if (off <= 0)
-            continue;
-        if (!read_entry(r, &window, (uint32_t)off, &entry) || !read_scope(r, &entry, &scope) ||
-            (scope.method == caller && scope.bci == forward->bci))
-            return true;
-    }
-    return false;
+static void noted_release(struct noted *n)
+{
+    free(n->notes);
+    free(n->code);
+    free(n->scopes);
+    free(n->metadata);
+    free(n->calls);
 }
 
-/*
- * C2 keeps no note of a loop without a place where the thread can stop. Where such a place lies in
- * a method that only calls another one, and there is no call left of that, it is the other one's.
- */
-static void follow_forwards(const struct reading *r, struct hotspot_scopes *s)
+/* The first one stands for what is before the code, the last one for its end. */
+static bool read_notes(const struct reading *r, struct noted *ret)
 {
-    struct hotspot_forward forward;
+    const struct hotspot_layout *l = r->layout;
+    size_t size = r->places.pcs_end - r->places.pcs, n = size / l->pc_desc_size;
 
-    for (int i = 0; i < FORWARDS_MAX && s->n < HOTSPOT_SCOPES_MAX; i++) {
-        struct hotspot_scope *innermost = &s->scopes[0];
+    if (n < 2 || n - 2 > HOTSPOT_FLOW_NOTES_MAX)
+        return false;
+    _cleanup_free_ unsigned char *bytes = mem_alloc(size);
+    if (!target_memory_read(r->pid, r->places.pcs, bytes, size))
+        return false;
+    ret->notes = mem_array(n, sizeof(*ret->notes));
+    for (size_t i = 1; i < n; i++) {
+        int32_t pc, scope;
 
-        if (!hotspot_forward_read(r->pid, r->layout, innermost->method, &forward) ||
-            innermost->bci <= forward.bci || has_call(r, &forward, innermost->method))
-            return;
-        innermost->bci = forward.bci;
-        memmove(s->scopes + 1, s->scopes, s->n++ * sizeof(*s->scopes));
-        s->scopes[0] = (struct hotspot_scope){ .method = forward.method,
-                                               .check = forward.check,
-                                               .bci = HOTSPOT_BCI_UNKNOWN };
+        memcpy(&pc, bytes + i * l->pc_desc_size + l->pc_desc_pc, sizeof(pc));
+        memcpy(&scope, bytes + i * l->pc_desc_size + l->pc_desc_scope, sizeof(scope));
+        if (pc < 0 || scope < 0)
+            return false;
+        if (i == n - 1)
+            ret->code_size = (size_t)pc;
+        else if (scope > 0)
+            ret->notes[ret->n_notes++] =
+                (struct hotspot_note){ (uint32_t)pc, (uint32_t)scope, true };
     }
+    return true;
+}
+
+static bool read_code(const struct reading *r, struct noted *ret)
+{
+    const struct hotspot_layout *l = r->layout;
+    uint64_t begin = has(l->blob_code_begin) ? word_of(r, l->blob_code_begin)
+                                             : r->nmethod + int_of(r, l->blob_code_offset);
+
+    if (ret->code_size > HOTSPOT_FLOW_CODE_MAX)
+        return false;
+    ret->code = mem_alloc(ret->code_size);
+    return target_memory_read(r->pid, begin, ret->code, ret->code_size);
+}
+
+/* From here on, they are looked at there. */
+static bool read_all_scopes(struct reading *r, struct noted *ret)
+{
+    uint32_t size = 0;
+
+    for (size_t i = 0; i < ret->n_notes; i++)
+        size = ret->notes[i].scope > size ? ret->notes[i].scope : size;
+    if (size > ALL_SCOPES_MAX)
+        return false;
+    size += SCOPE_BYTES;
+    ret->scopes = mem_alloc(size);
+    if (!target_memory_read(r->pid, r->places.scopes, ret->scopes, size))
+        return false;
+    r->scopes = ret->scopes;
+    r->n_scopes = size;
+    return true;
+}
+
+/* Which calls are left: of each note that is of one, the innermost method, and where in it. */
+static bool read_calls(const struct reading *r, struct noted *n)
+{
+    struct window window = { 0 };
+    uint32_t max = 0;
+    struct entry entry;
+
+    n->calls = mem_array(n->n_notes, sizeof(*n->calls));
+    for (size_t i = 0; i < n->n_notes; i++) {
+        if (!n->notes[i].is_call)
+            continue;
+        if (!read_entry(r, &window, n->notes[i].scope, &entry) || entry.method > METADATA_MAX)
+            return false;
+        n->calls[n->n_calls++] = (struct hotspot_site){ entry.method, entry.bci - (entry.bci > 0) };
+        max = entry.method > max ? entry.method : max;
+    }
+    n->metadata = mem_array(max + CLASSES_MORE, sizeof(*n->metadata));
+    n->n_metadata = max + CLASSES_MORE;
+    if (!target_memory_read(r->pid, r->places.metadata, n->metadata, n->n_metadata * WORD)) {
+        n->n_metadata = max;
+        if (!target_memory_read(r->pid, r->places.metadata, n->metadata, max * WORD))
+            return false;
+    }
+    for (size_t i = 0; i < n->n_calls; i++)
+        n->calls[i].method = n->calls[i].method ? n->metadata[n->calls[i].method - 1] : 0;
+    return true;
+}
+
+/* What runs at a note, or where there is none, at the method's beginning or end. */
+static bool read_note(const struct reading *r, const struct noted *n, int note, uint32_t bci,
+                      struct hotspot_scopes *ret)
+{
+    if (note != HOTSPOT_FLOW_NONE)
+        return read_scopes(r, n->notes[note].scope, ret) && ret->n < HOTSPOT_SCOPES_MAX;
+    if (!read_compiled(r, ret))
+        return false;
+    ret->scopes[0].bci = bci;
+    return true;
+}
+
+/* Where no note is of that place: by what execution leads to and comes from. */
+static bool follow_flow(const struct reading *r, const struct hotspot_inlining *in,
+                        const struct noted *n, const struct hotspot_flow *flow,
+                        struct hotspot_scopes *s)
+{
+    struct hotspot_scopes before = { .level = s->level }, behind = { .level = s->level };
+
+    if (!read_note(r, n, flow->before, 0, &before) ||
+        !read_note(r, n, flow->behind, HOTSPOT_BCI_UNKNOWN, &behind))
+        return false;
+    if (flow->is_poll ? !hotspot_inlined_before(in, &behind, s)
+                      : !hotspot_inlined_between(in, &before, &behind, s))
+        *s = behind;
+    return true;
+}
+
+/* What runs at a place in C2's code that has no note of its own; @s: at the next one that has. */
+static void read_unnoted(struct reading *r, uint32_t pc, struct hotspot_scopes *s)
+{
+    __attribute__((cleanup(noted_release))) struct noted n = { 0 };
+    struct hotspot_scopes found = { .level = s->level };
+    struct hotspot_flow flow = { .here = HOTSPOT_FLOW_NONE };
+    bool is_known;
+
+    if (!read_notes(r, &n))
+        return;
+    is_known =
+        read_code(r, &n) && hotspot_flow_read(n.code, n.code_size, n.notes, n.n_notes, pc, &flow);
+    if (flow.here != HOTSPOT_FLOW_NONE) {
+        if (read_scopes(r, n.notes[flow.here].scope, &found))
+            *s = found;
+        return;
+    }
+    if (!read_all_scopes(r, &n) || !read_calls(r, &n))
+        return;
+
+    struct hotspot_inlining in = {
+        r->pid, r->layout, n.metadata, n.n_metadata, n.calls, n.n_calls
+    };
+
+    if (is_known ? follow_flow(r, &in, &n, &flow, &found) : hotspot_inlined_before(&in, s, &found))
+        *s = found;
 }
 
 bool hotspot_scopes_read(pid_t pid, const struct hotspot_layout *layout, uint64_t nmethod,
@@ -307,7 +431,7 @@ bool hotspot_scopes_read(pid_t pid, const struct hotspot_layout *layout, uint64_
     if ((off == 0 || !read_scopes(&r, off, &s)) && !read_compiled(&r, &s))
         return false;
     if (has_places && !is_exact && s.level > HOTSPOT_LEVEL_C1_MAX)
-        follow_forwards(&r, &s);
+        read_unnoted(&r, pc, &s);
     /* Still the same one? */
     if (!target_memory_read(pid, nmethod + layout->nmethod_compile_id, &id, sizeof(id)) ||
         id != compile_id)

@@ -15,13 +15,20 @@ enum { VERSIONS = 4, NONE = HOTSPOT_NO_FIELD };
 static uint64_t words[TARGET_WORDS];
 
 #define SAME                                                                                       \
-    .nmethod_size = 128, .blob_data_offset = 40, .nmethod_method = 64, .nmethod_compile_id = 72,   \
-    .nmethod_comp_level = 76, .nmethod_scopes_pcs = 88, .pc_desc_size = 16, .pc_desc_pc = 0,       \
-    .pc_desc_scope = 4, .method_const = 8, .const_size = 48, .const_constants = 8,                 \
-    .const_words = 24, .const_flags = 28, .const_code_size = 32, .const_name = 34,                 \
-    .pool_size = 72, .pool_holder = 24, .pool_length = 60, .pool_cache = 16, .cache_size = 24,     \
-    .entry_size = 32, .entry_indices = 0, .entry_f1 = 8, .klass_name = 24, .symbol_length = 4,     \
+    .nmethod_size = 128, .blob_code_begin = NONE, .blob_code_offset = 32, .blob_data_offset = 40,  \
+    .nmethod_method = 64, .nmethod_compile_id = 72, .nmethod_comp_level = 76,                      \
+    .nmethod_scopes_pcs = 88, .pc_desc_size = 16, .pc_desc_pc = 0, .pc_desc_scope = 4,             \
+    .method_const = 8, .const_size = 48, .const_constants = 8, .const_words = 24,                  \
+    .const_flags = 28, .const_code_size = 32, .const_name = 34, .const_signature = 36,             \
+    .pool_size = 72, .pool_holder = 24, .pool_length = 60, .pool_cache = 16, .klass_name = 24,     \
+    .klass_super = 32, .klass_methods = 40, .methods_data = 8, .symbol_length = 4,                 \
     .symbol_body = 6
+#define CACHE_ENTRIES                                                                              \
+    .cache_size = 24, .entry_size = 32, .entry_indices = 0, .entry_f1 = 8, .entry_f2 = 16,         \
+    .cache_resolved = NONE
+#define RESOLVED_ENTRIES                                                                           \
+    .entry_f2 = NONE, .cache_resolved = 24, .resolved_data = 8, .resolved_size = 24,               \
+    .resolved_constant = 16
 
 /* As in JDK 8, 17, 23 and 25, but closer together. */
 static const struct hotspot_layout layouts[VERSIONS] = {
@@ -34,6 +41,7 @@ static const struct hotspot_layout layouts[VERSIONS] = {
       .nmethod_scopes_data = 92,
       .nmethod_scopes_begin = NONE,
       .nmethod_immutable = NONE,
+      CACHE_ENTRIES,
       SAME },
     { .major = 17,
       .blob_mutable_data = NONE,
@@ -44,6 +52,7 @@ static const struct hotspot_layout layouts[VERSIONS] = {
       .nmethod_scopes_data = NONE,
       .nmethod_scopes_begin = 96,
       .nmethod_immutable = NONE,
+      CACHE_ENTRIES,
       SAME },
     { .major = 23,
       .blob_mutable_data = NONE,
@@ -54,6 +63,7 @@ static const struct hotspot_layout layouts[VERSIONS] = {
       .nmethod_scopes_data = 92,
       .nmethod_scopes_begin = NONE,
       .nmethod_immutable = 96,
+      RESOLVED_ENTRIES,
       SAME },
     { .major = 25,
       .blob_mutable_data = 16,
@@ -64,6 +74,7 @@ static const struct hotspot_layout layouts[VERSIONS] = {
       .nmethod_scopes_data = 92,
       .nmethod_scopes_begin = NONE,
       .nmethod_immutable = 96,
+      RESOLVED_ENTRIES,
       SAME },
 };
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hotspot_flow: what C2's machine code leads to, and comes from, at an instruction without a note.
+ *
+ * The compilers note which methods run where a thread can be stopped: behind calls, at polls, and
+ * where compiled code gives up (an "uncommon trap", share/opto/graphKit.cpp: a jump out of the way
+ * to a call that never returns). An instruction runs what the notes of its own loop run; there may
+ * be none. Then the last note before that loop and the next one behind it are what is known.
+ *
+ * Pure. The code is the target's and hostile: no byte past it is read. Of x86-64 alone.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    HOTSPOT_FLOW_CODE_MAX = 32 * 1024, /* bytes; of more of it, nothing is known */
+    HOTSPOT_FLOW_NOTES_MAX = 2048,
+    HOTSPOT_FLOW_NONE = -1,
+};
+
+/* What the compiler knew of a place (share/code/pcDesc.hpp). */
+struct hotspot_note {
+    uint32_t pc;    /* of the instruction behind a call, or of one that polls */
+    uint32_t scope; /* where the methods that run there are written down */
+    bool is_call;   /* filled in: it may return */
+};
+
+/* Indices of notes, or HOTSPOT_FLOW_NONE. */
+struct hotspot_flow {
+    bool is_loop;
+    bool is_poll;       /* the one behind */
+    int here;           /* of the same innermost loop; without a loop, the next one */
+    int before, behind; /* that loop, or the instruction */
+};
+
+/* @code: from where @pc and the notes' count, all of it that the compiler made; @notes: by their
+ * pc. False: the code cannot be read as such, or is another processor's. */
+bool hotspot_flow_read(const uint8_t *code, size_t size, struct hotspot_note *notes, size_t n,
+                       uint32_t pc, struct hotspot_flow *ret_flow);
