@@ -27,6 +27,7 @@ struct hotspot_process {
     struct hotspot_layout layout;
     bool has_layout;
     uint64_t call_stub_return; /* an address in the code that enters Java */
+    struct hotspot_loops loops;
 };
 
 struct hotspot_function {
@@ -164,14 +165,14 @@ static enum runtime_way way_of(const struct hotspot_scopes *scopes, size_t i)
     return scopes->level <= HOTSPOT_LEVEL_C1_MAX ? RUNTIME_WAY_BASELINE : RUNTIME_WAY_OPTIMISED;
 }
 
-static size_t compiled_calls(pid_t pid, const struct hotspot_layout *layout, uint64_t nmethod,
+static size_t compiled_calls(pid_t pid, struct hotspot_process *process, uint64_t nmethod,
                              const struct runtime_frame *frame, struct runtime_call *ret_calls)
 {
     struct hotspot_scopes scopes;
 
     static_assert((int)HOTSPOT_SCOPES_MAX <= (int)RUNTIME_CALLS_MAX, "a place runs no more");
-    if (!hotspot_scopes_read(pid, layout, nmethod, frame->check, frame->at & RUNTIME_AT_UNKNOWN,
-                             &scopes))
+    if (!hotspot_scopes_read(pid, &process->layout, &process->loops, nmethod, frame->check,
+                             frame->at & RUNTIME_AT_UNKNOWN, &scopes))
         return 0;
     for (size_t i = 0; i < scopes.n; i++)
         ret_calls[i] = (struct runtime_call){ scopes.scopes[i].method | tag_of(HOTSPOT_METHOD),
@@ -183,13 +184,13 @@ static size_t compiled_calls(pid_t pid, const struct hotspot_layout *layout, uin
 static size_t calls(pid_t pid, void *data, const struct runtime_frame *frame, uint64_t pc,
                     struct runtime_call ret_calls[RUNTIME_CALLS_MAX])
 {
-    const struct hotspot_process *process = data;
+    struct hotspot_process *process = data;
     uint64_t object = runtime_frame_object(frame);
     enum hotspot_object what = (enum hotspot_object)(object >> HOTSPOT_OBJECT_SHIFT);
 
     (void)pc;
     if (what == HOTSPOT_NMETHOD)
-        return compiled_calls(pid, &process->layout, object & (tag_of(1) - 1), frame, ret_calls);
+        return compiled_calls(pid, process, object & (tag_of(1) - 1), frame, ret_calls);
     if (what != HOTSPOT_BLOB)
         return 0;
     *ret_calls = (struct runtime_call){ object, frame->check, frame->at & RUNTIME_AT_UNKNOWN,

@@ -127,17 +127,27 @@ static bool is_of(pid_t pid, const struct hotspot_layout *l, uint64_t klass, uin
            target_memory_u64(pid, pool + l->pool_holder, &holder) && holder == klass;
 }
 
-/* 0: it has none of its own. */
-static uint64_t own_method(pid_t pid, const struct hotspot_layout *l, uint64_t klass,
-                           const struct signature *wanted)
+/* Those of @klass alone; 0: there are none, or it is no class. */
+static uint32_t read_methods(pid_t pid, const struct hotspot_layout *l, uint64_t klass,
+                             uint64_t ret_methods[METHODS_MAX])
 {
-    uint64_t array, methods[METHODS_MAX];
+    uint64_t array;
     uint32_t n;
 
     if (!target_memory_u64(pid, klass + l->klass_methods, &array) ||
         !target_memory_read(pid, array, &n, sizeof(n)) || n > METHODS_MAX ||
-        !target_memory_read(pid, array + l->methods_data, methods, n * sizeof(*methods)))
+        !target_memory_read(pid, array + l->methods_data, ret_methods, n * sizeof(*ret_methods)))
         return 0;
+    return n;
+}
+
+/* 0: it has none of its own. */
+static uint64_t own_method(pid_t pid, const struct hotspot_layout *l, uint64_t klass,
+                           const struct signature *wanted)
+{
+    uint64_t methods[METHODS_MAX];
+    uint32_t n = read_methods(pid, l, klass, methods);
+
     for (uint32_t i = 0; i < n; i++) {
         if (is_of(pid, l, klass, methods[i], wanted))
             return methods[i];
@@ -183,6 +193,16 @@ static uint64_t look_up(pid_t pid, const struct hotspot_layout *l, const struct 
         found = method;
     }
     return found;
+}
+
+bool hotspot_is_class(pid_t pid, const struct hotspot_layout *l, uint64_t addr)
+{
+    uint64_t methods[METHODS_MAX], const_method, pool, holder;
+
+    return l->klass_methods != HOTSPOT_NO_FIELD && read_methods(pid, l, addr, methods) > 0 &&
+           target_memory_u64(pid, methods[0] + l->method_const, &const_method) &&
+           target_memory_u64(pid, const_method + l->const_constants, &pool) &&
+           target_memory_u64(pid, pool + l->pool_holder, &holder) && holder == addr;
 }
 
 static bool is_method(pid_t pid, const struct hotspot_layout *l, uint64_t method)

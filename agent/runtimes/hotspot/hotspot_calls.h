@@ -26,8 +26,8 @@ struct hotspot_code {
     uint8_t bytes[HOTSPOT_CODE_MAX];
 };
 
-/* Of what classes an object may be that a call depends on: runtime addresses, of other things as
- * well. The methods that run around the call are not what it leads to. */
+/* Of what classes an object may be that a call depends on: runtime addresses. The methods that run
+ * around the call are not what it leads to. */
 struct hotspot_receivers {
     const uint64_t *classes;
     size_t n_classes;
@@ -44,6 +44,9 @@ enum hotspot_call {
 /* False: @method is none, or too long. */
 bool hotspot_code_read(pid_t pid, const struct hotspot_layout *layout, uint64_t method,
                        struct hotspot_code *ret_code);
+
+/* Is it one with methods of its own? */
+bool hotspot_is_class(pid_t pid, const struct hotspot_layout *layout, uint64_t addr);
 
 /* The call at @bci, a whole one. *ret_method: with HOTSPOT_CALL_KNOWN. */
 enum hotspot_call hotspot_call_read(pid_t pid, const struct hotspot_layout *layout,

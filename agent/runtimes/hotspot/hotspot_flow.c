@@ -244,30 +244,36 @@ static bool innermost_loop(const struct code *c, int at, bool *seen, int *stack,
     return false;
 }
 
-/* The next note in the loop; the last step is followed by the first. */
-static int note_around(const struct code *c, const struct loop *l, int at, const bool *seen)
+/* A note and how many instructions it is away. */
+struct way {
+    int note, steps;
+};
+
+/* The next note in the loop, whose last step is followed by the first; or with @by -1, the last. */
+static struct way way_around(const struct code *c, const struct loop *l, int at, int by,
+                             const bool *seen)
 {
     int n = l->to - l->from + 1;
 
-    for (int i = 0; i < n; i++) {
-        int step = l->from + (at - l->from + i) % n;
+    for (int i = by < 0; i < n; i++) {
+        int step = l->from + (at - l->from + n + by * i) % n;
         int note = seen[step] ? note_in_loop(c, l, step) : NONE;
 
         if (note != NONE)
-            return note;
+            return (struct way){ note, i };
     }
-    return NONE;
+    return (struct way){ NONE, n };
 }
 
-static int note_before(const struct code *c, int at)
+static struct way way_back(const struct code *c, int at)
 {
     for (int i = at - 1; i >= 0; i--) {
         int note = note_of(c, i);
 
         if (note != NONE)
-            return note;
+            return (struct way){ note, at - i };
     }
-    return NONE;
+    return (struct way){ NONE, at };
 }
 
 /* Where the loop ends. */
@@ -285,8 +291,10 @@ static int exit_of(const struct code *c, const struct loop *l, const bool *seen)
     return NONE;
 }
 
-static int note_behind(const struct code *c, int at, bool *seen, bool *ret_is_poll)
+static struct way way_on(const struct code *c, int at, bool *seen, bool *ret_is_poll)
 {
+    int n = 0;
+
     memset(seen, 0, (size_t)c->n * sizeof(*seen));
     while (at >= 0 && at < c->n && !seen[at]) {
         const struct step *s = &c->steps[at];
@@ -294,19 +302,35 @@ static int note_behind(const struct code *c, int at, bool *seen, bool *ret_is_po
 
         if (note != NONE) {
             *ret_is_poll = s->note != NONE && s->flow != X86_CALL;
-            return note;
+            return (struct way){ note, n };
         }
         seen[at] = true;
+        n++;
         at = s->flow == X86_JUMP ? s->target : goes_on(s) ? at + 1 : NONE;
     }
-    return NONE;
+    return (struct way){ NONE, c->n };
+}
+
+/* Instructions prepare what comes, more than they end what was. */
+static int nearer(struct way back, struct way on)
+{
+    return 2 * back.steps < on.steps ? back.note : on.note;
+}
+
+static bool has_loop_within(const struct code *c, const struct loop *l)
+{
+    for (int i = l->from; i < l->to; i++) {
+        if (is_jump(&c->steps[i]) && c->steps[i].target > l->from && c->steps[i].target <= i)
+            return true;
+    }
+    return false;
 }
 
 bool hotspot_flow_read(const uint8_t *code, size_t size, struct hotspot_note *notes, size_t n,
                        uint32_t pc, struct hotspot_flow *ret_flow)
 {
     struct code c = { 0 };
-    struct hotspot_flow flow = { .here = NONE };
+    struct hotspot_flow flow = { .here = NONE, .before = NONE, .behind = NONE };
     struct loop loop;
 
     if (unwind_arch_here != UNWIND_X86_64 || size > HOTSPOT_FLOW_CODE_MAX ||
@@ -326,12 +350,12 @@ bool hotspot_flow_read(const uint8_t *code, size_t size, struct hotspot_note *no
         return false;
     flow.is_loop = innermost_loop(&c, at, seen, stack, &loop);
     if (flow.is_loop) {
-        flow.here = note_around(&c, &loop, at, seen);
-        flow.before = note_before(&c, loop.from);
-        flow.behind = note_behind(&c, exit_of(&c, &loop, seen), seen, &flow.is_poll);
+        flow.is_inner = !has_loop_within(&c, &loop);
+        flow.here = nearer(way_around(&c, &loop, at, -1, seen), way_around(&c, &loop, at, 1, seen));
+        flow.before = way_back(&c, loop.from).note;
+        flow.behind = way_on(&c, exit_of(&c, &loop, seen), seen, &flow.is_poll).note;
     } else {
-        flow.before = note_before(&c, at);
-        flow.here = flow.behind = note_behind(&c, at, seen, &flow.is_poll);
+        flow.here = nearer(way_back(&c, at), way_on(&c, at, seen, &flow.is_poll));
     }
     *ret_flow = flow;
     return true;

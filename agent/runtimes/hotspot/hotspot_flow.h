@@ -30,10 +30,11 @@ struct hotspot_note {
 
 /* Indices of notes, or HOTSPOT_FLOW_NONE. */
 struct hotspot_flow {
-    bool is_loop;
-    bool is_poll;       /* the one behind */
-    int here;           /* of the same innermost loop; without a loop, the next one */
-    int before, behind; /* that loop, or the instruction */
+    int here;           /* the nearest one; in a loop, of the innermost one around it */
+    bool is_loop;       /* the rest is known of a loop */
+    bool is_inner;      /* no other loop is in it */
+    int before, behind; /* the loop */
+    bool is_poll;       /* the one behind it */
 };
 
 /* @code: from where @pc and the notes' count, all of it that the compiler made; @notes: by their

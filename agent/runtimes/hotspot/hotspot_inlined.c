@@ -10,6 +10,7 @@
 enum {
     DEPTH_MAX = 6,
     READ_MAX = 64, /* methods, for one question */
+    SITES_MAX = 16,
 };
 
 /* A part of a method's byte code, and what runs around it. */
@@ -21,11 +22,11 @@ struct span {
 
 /* What may take the time. */
 struct found {
-    struct span span;
+    struct span span; /* of the first one */
     size_t n;
-    bool is_call;    /* or else a loop of the method itself */
+    bool is_spread;  /* not all are in that span */
     uint32_t bci;    /* of the call, or of the only loop's end */
-    uint64_t method; /* that is called; 0: not known */
+    uint64_t method; /* that is called; 0: not known, or a loop of the method itself */
 };
 
 struct question {
@@ -53,9 +54,31 @@ static bool has_call(const struct hotspot_inlining *in, uint64_t method, uint32_
     return false;
 }
 
-/* How many loops without a call touch that part; *ret_bci: where the last of them jumps back. */
+/* Calls in a method that may take time. */
+struct sites {
+    uint32_t bcis[SITES_MAX];
+    size_t n;
+};
+
+static bool has_site(const struct sites *sites, uint32_t from, uint32_t to)
+{
+    for (size_t i = 0; i < sites->n; i++) {
+        if (sites->bcis[i] >= from && sites->bcis[i] <= to)
+            return true;
+    }
+    return false;
+}
+
+static void add_site(struct sites *sites, uint32_t bci)
+{
+    if (sites->n < SITES_MAX)
+        sites->bcis[sites->n++] = bci;
+}
+
+/* How many loops without a call touch that part, and are not around one of @inner, which has a loop
+ * of its own; *ret_bci: where the last of them jumps back. */
 static unsigned count_loops(const struct hotspot_inlining *in, const struct hotspot_code *code,
-                            uint32_t from, uint32_t to, uint32_t *ret_bci)
+                            const struct span *part, const struct sites *inner, uint32_t *ret_bci)
 {
     uint32_t length, back;
     unsigned n = 0;
@@ -64,8 +87,8 @@ static unsigned count_loops(const struct hotspot_inlining *in, const struct hots
         length = hotspot_bytecode_length(code->bytes, code->size, at);
         if (length == 0)
             return 2; /* who knows */
-        if (at < from || !hotspot_bytecode_jumps_back(code->bytes, code->size, at, &back) ||
-            back >= to || has_call(in, code->method, back, at))
+        if (at < part->from || !hotspot_bytecode_jumps_back(code->bytes, code->size, at, &back) ||
+            back >= part->to || has_call(in, code->method, back, at) || has_site(inner, back, at))
             continue;
         n++;
         *ret_bci = at;
@@ -123,25 +146,32 @@ static bool calls_heavy(struct question *q, const struct hotspot_code *code, int
 /* Of native code it is not known, and its loops are never inlined. */
 static bool may_take_time(struct question *q, uint64_t method, int depth)
 {
+    const struct span all = { .to = HOTSPOT_BCI_UNKNOWN };
+    const struct sites none = { 0 };
     struct hotspot_code code;
     uint32_t bci;
 
     return depth >= DEPTH_MAX || !read_code(q, method, &code) ||
-           count_loops(q->in, &code, 0, code.size, &bci) > 0 || calls_heavy(q, &code, depth + 1);
+           count_loops(q->in, &code, &all, &none, &bci) > 0 || calls_heavy(q, &code, depth + 1);
 }
 
-static void find(struct question *q, const struct span *span, bool is_call, uint32_t bci,
-                 uint64_t method)
+static void find(struct question *q, const struct span *span, uint32_t bci, uint64_t method)
 {
     struct found *f = &q->found;
 
-    if (f->n > 0 && method != 0 && method == f->method)
-        return; /* it is that one, wherever it was called */
-    if (f->n++ == 0)
-        *f = (struct found){ *span, 1, is_call, bci, method };
+    bool is_same_span = f->span.scopes == span->scopes && f->span.index == span->index;
+
+    if (f->n == 0 || (f->n == 1 && method != 0 && method == f->method && !is_same_span))
+        *f = (struct found){ *span, 1, false, bci, method }; /* the outermost call of it will do */
+    else if (method == 0 || method != f->method) {
+        f->n++;
+        f->is_spread = f->is_spread || !is_same_span;
+    }
 }
 
-static void find_in(struct question *q, const struct span *span, bool with_loops)
+/* @sites: calls in the method by which others have been found. */
+static void find_in(struct question *q, const struct span *span, bool with_loops,
+                    struct sites sites)
 {
     struct hotspot_code code;
     uint32_t length, bci = 0;
@@ -153,18 +183,23 @@ static void find_in(struct question *q, const struct span *span, bool with_loops
         q->around[q->n_around++] = span->scopes->scopes[i].method;
     if (!read_code(q, q->around[0], &code)) {
         q->found.n = 2; /* there may be anything */
+        q->found.is_spread = true;
         return;
     }
-    n_loops = with_loops ? count_loops(q->in, &code, span->from, span->to, &bci) : 0;
-    if (n_loops > 0)
-        find(q, span, false, n_loops == 1 ? bci : HOTSPOT_BCI_UNKNOWN, 0);
     for (uint32_t at = 0; at < code.size && at < span->to; at += length) {
         length = hotspot_bytecode_length(code.bytes, code.size, at);
         if (length == 0)
-            return;
-        if (at >= span->from && is_heavy(q, &code, at, 0, &method))
-            find(q, span, true, at, method);
+            break;
+        if (at < span->from || !is_heavy(q, &code, at, 0, &method))
+            continue;
+        find(q, span, at, method);
+        add_site(&sites, at);
     }
+    if (!q->in->is_inner)
+        sites.n = 0;
+    n_loops = with_loops ? count_loops(q->in, &code, span, &sites, &bci) : 0;
+    if (n_loops > 0)
+        find(q, span, n_loops == 1 ? bci : HOTSPOT_BCI_UNKNOWN, 0);
 }
 
 static bool push(struct hotspot_scopes *s, const struct hotspot_inlining *in, uint64_t method)
@@ -197,7 +232,7 @@ static void descend(const struct hotspot_inlining *in, uint64_t method, struct h
         struct question q = { .in = in };
         struct span all = { .scopes = s, .to = HOTSPOT_BCI_UNKNOWN };
 
-        find_in(&q, &all, true);
+        find_in(&q, &all, true, (struct sites){ 0 });
         if (q.found.n != 1)
             return;
         s->scopes[0].bci = q.found.bci;
@@ -232,6 +267,26 @@ static bool is_around_loop(uint32_t from, uint32_t to, bool is_inner)
     return from > to || (from == to && to > 0 && !is_inner);
 }
 
+/* In the first @n of those methods, innermost first: what comes before their places, or behind
+ * them. If any is found, their call in the next one is added to @sites. */
+static void find_in_calls(struct question *q, const struct hotspot_scopes *s, size_t n,
+                          bool is_before, struct sites *sites)
+{
+    struct sites inner = { 0 };
+    size_t n_found = q->found.n;
+
+    for (size_t i = 0; i < n; i++) {
+        uint32_t at = s->scopes[i].bci;
+        struct span span = { s, i, is_before ? 0 : at + (i > 0),
+                             is_before ? at : HOTSPOT_BCI_UNKNOWN };
+
+        find_in(q, &span, true, inner);
+        inner.n = 0;
+        if (q->found.n > n_found)
+            add_site(i + 1 < n ? &inner : sites, s->scopes[i + 1].bci);
+    }
+}
+
 bool hotspot_inlined_between(const struct hotspot_inlining *in, const struct hotspot_scopes *before,
                              const struct hotspot_scopes *behind, struct hotspot_scopes *ret_scopes)
 {
@@ -240,6 +295,7 @@ bool hotspot_inlined_between(const struct hotspot_inlining *in, const struct hot
     size_t at_before = before->n - 1 - n, at_behind = behind->n - 1 - n;
     const struct hotspot_scope *from = &before->scopes[at_before], *to = &behind->scopes[at_behind];
     struct span span = { behind, at_behind, from->bci + (at_before > 0), to->bci };
+    struct sites sites = { 0 };
 
     if (from->method != to->method)
         return false;
@@ -247,18 +303,17 @@ bool hotspot_inlined_between(const struct hotspot_inlining *in, const struct hot
         span.from = 0;
         span.to = HOTSPOT_BCI_UNKNOWN;
     }
-    find_in(&q, &span, true);
-    for (size_t i = 0; i < at_before; i++) {
-        span = (struct span){ before, i, before->scopes[i].bci + (i > 0), HOTSPOT_BCI_UNKNOWN };
-        find_in(&q, &span, true);
-    }
-    for (size_t i = 0; i < at_behind; i++) {
-        span = (struct span){ behind, i, 0, behind->scopes[i].bci };
-        find_in(&q, &span, true);
-    }
+    find_in_calls(&q, before, at_before, false, &sites);
+    find_in_calls(&q, behind, at_behind, true, &sites);
+    find_in(&q, &span, true, sites);
     if (q.found.n == 0)
         return false;
-    *ret_scopes = q.found.n == 1 ? answer(&q) : around(behind, at_behind, HOTSPOT_BCI_UNKNOWN);
+    if (q.found.n == 1)
+        *ret_scopes = answer(&q);
+    else if (!q.found.is_spread)
+        *ret_scopes = around(q.found.span.scopes, q.found.span.index, HOTSPOT_BCI_UNKNOWN);
+    else
+        *ret_scopes = around(behind, at_behind, HOTSPOT_BCI_UNKNOWN);
     return true;
 }
 
@@ -268,7 +323,7 @@ bool hotspot_inlined_before(const struct hotspot_inlining *in, const struct hots
     struct question q = { .in = in };
     struct span span = { behind, 0, 0, behind->scopes[0].bci };
 
-    find_in(&q, &span, false);
+    find_in(&q, &span, false, (struct sites){ 0 });
     if (q.found.n != 1)
         return false;
     *ret_scopes = answer(&q);

@@ -7,7 +7,7 @@
  * which methods run at the last note before it and at the next one behind it. Between them, byte
  * code makes some calls. Those that are still calls in the compiled code are not it, those that
  * cannot take time neither: the method and all that it calls have no loop. If one is left, that is
- * it; if more are, the methods that run at both notes are all that is certain.
+ * it; if more are, the method around all of them is all that is certain.
  */
 #pragma once
 
@@ -22,10 +22,11 @@ struct hotspot_site {
 struct hotspot_inlining {
     pid_t pid;
     const struct hotspot_layout *layout;
-    const uint64_t *classes; /* that it knows, and other things */
+    const uint64_t *classes; /* that it knows */
     size_t n_classes;
     const struct hotspot_site *calls; /* that it makes */
     size_t n_calls;
+    bool is_inner; /* the loop that is asked about has no other one in it */
 };
 
 /* Made in @ret_scopes from what runs at the notes; where there is none, it is the compiled method's

@@ -2,7 +2,7 @@
 #include "agent/runtimes/hotspot/hotspot_scopes.h"
 
 #include "agent/runtimes/hotspot/hotspot_compressed.h"
-#include "agent/runtimes/hotspot/hotspot_flow.h"
+#include "agent/runtimes/hotspot/hotspot_calls.h"
 #include "agent/runtimes/hotspot/hotspot_inlined.h"
 #include "agent/runtimes/hotspot/hotspot_method.h"
 #include "agent/runtimes/target_memory.h"
@@ -34,6 +34,7 @@ struct places {
 struct reading {
     pid_t pid;
     const struct hotspot_layout *layout;
+    struct hotspot_loops *loops;
     uint64_t nmethod;
     unsigned char header[HOTSPOT_NMETHOD_MAX];
     struct places places;
@@ -330,6 +331,18 @@ static bool read_all_scopes(struct reading *r, struct noted *ret)
     return true;
 }
 
+/* The compiled code knows methods as well. */
+static void keep_classes(const struct reading *r, struct noted *n)
+{
+    size_t n_classes = 0;
+
+    for (size_t i = 0; i < n->n_metadata; i++) {
+        if (hotspot_is_class(r->pid, r->layout, n->metadata[i]))
+            n->metadata[n_classes++] = n->metadata[i];
+    }
+    n->n_metadata = n_classes;
+}
+
 /* Which calls are left: of each note that is of one, the innermost method, and where in it. */
 static bool read_calls(const struct reading *r, struct noted *n)
 {
@@ -350,11 +363,12 @@ static bool read_calls(const struct reading *r, struct noted *n)
     n->n_metadata = max + CLASSES_MORE;
     if (!target_memory_read(r->pid, r->places.metadata, n->metadata, n->n_metadata * WORD)) {
         n->n_metadata = max;
-        if (!target_memory_read(r->pid, r->places.metadata, n->metadata, max * WORD))
+        if (!target_memory_read(r->pid, r->places.metadata, n->metadata, (size_t)max * WORD))
             return false;
     }
     for (size_t i = 0; i < n->n_calls; i++)
         n->calls[i].method = n->calls[i].method ? n->metadata[n->calls[i].method - 1] : 0;
+    keep_classes(r, n);
     return true;
 }
 
@@ -363,22 +377,23 @@ static bool read_note(const struct reading *r, const struct noted *n, int note, 
                       struct hotspot_scopes *ret)
 {
     if (note != HOTSPOT_FLOW_NONE)
-        return read_scopes(r, n->notes[note].scope, ret) && ret->n < HOTSPOT_SCOPES_MAX;
+        return read_scopes(r, n->notes[note].scope, ret);
     if (!read_compiled(r, ret))
         return false;
     ret->scopes[0].bci = bci;
     return true;
 }
 
-/* Where no note is of that place: by what execution leads to and comes from. */
+/* In a loop without a note: by what is known before and behind it. */
 static bool follow_flow(const struct reading *r, const struct hotspot_inlining *in,
                         const struct noted *n, const struct hotspot_flow *flow,
                         struct hotspot_scopes *s)
 {
     struct hotspot_scopes before = { .level = s->level }, behind = { .level = s->level };
 
-    if (!read_note(r, n, flow->before, 0, &before) ||
-        !read_note(r, n, flow->behind, HOTSPOT_BCI_UNKNOWN, &behind))
+    if (!read_note(r, n, flow->before, 0, &before) || before.n == HOTSPOT_SCOPES_MAX ||
+        !read_note(r, n, flow->behind, HOTSPOT_BCI_UNKNOWN, &behind) ||
+        behind.n == HOTSPOT_SCOPES_MAX)
         return false;
     if (flow->is_poll ? !hotspot_inlined_before(in, &behind, s)
                       : !hotspot_inlined_between(in, &before, &behind, s))
@@ -386,38 +401,73 @@ static bool follow_flow(const struct reading *r, const struct hotspot_inlining *
     return true;
 }
 
+/* What runs in a loop without a note, or in code that cannot be followed: before @behind. */
+static bool read_loop(struct reading *r, struct noted *n, const struct hotspot_flow *flow,
+                      const struct hotspot_scopes *behind, struct hotspot_scopes *ret)
+{
+    if (!read_all_scopes(r, n) || !read_calls(r, n))
+        return false;
+
+    struct hotspot_inlining in = { r->pid,   r->layout,  n->metadata,   n->n_metadata,
+                                   n->calls, n->n_calls, flow->is_inner };
+
+    return flow->is_loop ? follow_flow(r, &in, n, flow, ret)
+                         : hotspot_inlined_before(&in, behind, ret);
+}
+
+static bool is_same_loop(const struct hotspot_flow *a, const struct hotspot_flow *b)
+{
+    return a->before == b->before && a->behind == b->behind && a->is_inner == b->is_inner &&
+           a->is_poll == b->is_poll;
+}
+
+static bool find_loop(struct reading *r, struct noted *n, uint32_t compile_id,
+                      const struct hotspot_flow *flow, struct hotspot_scopes *ret)
+{
+    struct hotspot_loops *loops = r->loops;
+
+    for (size_t i = 0; i < HOTSPOT_LOOPS_MAX; i++) {
+        const struct hotspot_loop *known = &loops->known[i];
+
+        if (known->nmethod == r->nmethod && known->compile_id == compile_id &&
+            is_same_loop(&known->flow, flow)) {
+            *ret = known->scopes;
+            return true;
+        }
+    }
+    if (!read_loop(r, n, flow, NULL, ret))
+        return false;
+    loops->known[loops->next] = (struct hotspot_loop){ r->nmethod, compile_id, *flow, *ret };
+    loops->next = (loops->next + 1) % HOTSPOT_LOOPS_MAX;
+    return true;
+}
+
 /* What runs at a place in C2's code that has no note of its own; @s: at the next one that has. */
-static void read_unnoted(struct reading *r, uint32_t pc, struct hotspot_scopes *s)
+static void read_unnoted(struct reading *r, uint32_t compile_id, uint32_t pc,
+                         struct hotspot_scopes *s)
 {
     __attribute__((cleanup(noted_release))) struct noted n = { 0 };
     struct hotspot_scopes found = { .level = s->level };
-    struct hotspot_flow flow = { .here = HOTSPOT_FLOW_NONE };
-    bool is_known;
+    struct hotspot_flow flow = { 0 };
+    bool is_found;
 
     if (!read_notes(r, &n))
         return;
-    is_known =
-        read_code(r, &n) && hotspot_flow_read(n.code, n.code_size, n.notes, n.n_notes, pc, &flow);
-    if (flow.here != HOTSPOT_FLOW_NONE) {
-        if (read_scopes(r, n.notes[flow.here].scope, &found))
-            *s = found;
-        return;
-    }
-    if (!read_all_scopes(r, &n) || !read_calls(r, &n))
-        return;
-
-    struct hotspot_inlining in = {
-        r->pid, r->layout, n.metadata, n.n_metadata, n.calls, n.n_calls
-    };
-
-    if (is_known ? follow_flow(r, &in, &n, &flow, &found) : hotspot_inlined_before(&in, s, &found))
+    if (!read_code(r, &n) || !hotspot_flow_read(n.code, n.code_size, n.notes, n.n_notes, pc, &flow))
+        is_found = read_loop(r, &n, &flow, s, &found);
+    else if (flow.is_loop && flow.here == HOTSPOT_FLOW_NONE)
+        is_found = find_loop(r, &n, compile_id, &flow, &found);
+    else
+        is_found = read_note(r, &n, flow.here, 0, &found);
+    if (is_found)
         *s = found;
 }
 
-bool hotspot_scopes_read(pid_t pid, const struct hotspot_layout *layout, uint64_t nmethod,
-                         uint32_t compile_id, uint32_t pc, struct hotspot_scopes *ret_scopes)
+bool hotspot_scopes_read(pid_t pid, const struct hotspot_layout *layout,
+                         struct hotspot_loops *loops, uint64_t nmethod, uint32_t compile_id,
+                         uint32_t pc, struct hotspot_scopes *ret_scopes)
 {
-    struct reading r = { .pid = pid, .layout = layout, .nmethod = nmethod };
+    struct reading r = { .pid = pid, .layout = layout, .loops = loops, .nmethod = nmethod };
     struct hotspot_scopes s = { 0 };
     uint32_t id = 0, off;
     bool is_exact = false, has_places;
@@ -431,7 +481,7 @@ bool hotspot_scopes_read(pid_t pid, const struct hotspot_layout *layout, uint64_
     if ((off == 0 || !read_scopes(&r, off, &s)) && !read_compiled(&r, &s))
         return false;
     if (has_places && !is_exact && s.level > HOTSPOT_LEVEL_C1_MAX)
-        read_unnoted(&r, pc, &s);
+        read_unnoted(&r, compile_id, pc, &s);
     /* Still the same one? */
     if (!target_memory_read(pid, nmethod + layout->nmethod_compile_id, &id, sizeof(id)) ||
         id != compile_id)

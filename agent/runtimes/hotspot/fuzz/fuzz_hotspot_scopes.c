@@ -108,6 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct hotspot_layout *layout;
+    struct hotspot_loops loops = { 0 };
     struct hotspot_scopes s;
     uint32_t id;
 
@@ -119,7 +120,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t base = target_words_make(data + 3, size - 3, words);
 
     memcpy(&id, (const char *)words + layout->nmethod_compile_id, sizeof(id));
-    if (!hotspot_scopes_read(getpid(), layout, base, id, data[1] | (uint32_t)data[2] << 8, &s))
+    if (!hotspot_scopes_read(getpid(), layout, &loops, base, id, data[1] | (uint32_t)data[2] << 8,
+                             &s))
         return 0;
     if (s.n == 0 || s.n > HOTSPOT_SCOPES_MAX)
         abort();

@@ -18,6 +18,7 @@
 enum { BYTES_MAX = 14 * 1024 };
 
 static bool is_recording;
+static struct hotspot_loops loops;
 
 /* In the place of the agent's own. */
 bool target_memory_read(pid_t pid, uint64_t addr, void *to, size_t size)
@@ -154,7 +155,7 @@ static void record_place(pid_t pid, const struct hotspot_layout *layout, char *l
 
     if (sscanf(line, "%" SCNx64 "@%u:", &nmethod, &pc) != 2 || !theirs ||
         !target_memory_read(pid, nmethod + layout->nmethod_compile_id, &id, sizeof(id)) ||
-        !hotspot_scopes_read(pid, layout, nmethod, id, pc, &s))
+        !hotspot_scopes_read(pid, layout, &loops, nmethod, id, pc, &s))
         return;
     for (char *one = strtok_r(theirs, " \n", &rest); one && n < s.n;
          one = strtok_r(NULL, " \n", &rest)) {

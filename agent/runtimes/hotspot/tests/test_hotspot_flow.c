@@ -27,37 +27,43 @@ enum { CODE_MAX = 1024, NOTES_MAX = 8, NONE = HOTSPOT_FLOW_NONE };
  */
 static const struct {
     const char *name, *code;
-    bool is_loop, is_poll;
-    int here, before, behind;
+    int here;
+    bool is_loop;
+    int before, behind;
+    enum { INNER = 1, POLL } is;
 } cases[] = {
-    { "the next call", "..@.c.c", false, false, 0, NONE, 0 },
-    { "not the one before", "c.@.c.r", false, false, 1, 0, 1 },
-    { "no note behind", "c.@.r", false, false, NONE, 0, NONE },
-    { "no note at all", ".@.Cr", false, false, NONE, NONE, NONE },
-    { "execution jumps over a trap", "@.jA:t A:.c.r", false, false, 1, NONE, 1 },
-    { "it does not go on behind its end", "@.r t", false, false, NONE, NONE, NONE },
-    { "nor behind a jump to anywhere", "@.* c", false, false, NONE, NONE, NONE },
-    { "a guard ahead", "@.bA .r A:t", false, false, 0, NONE, 0 },
-    { "a guard before", "bA .@.r A:t", false, false, NONE, 0, NONE },
-    { "a loop without a note", "A:.@.bA.r", true, false, NONE, NONE, NONE },
-    { "a guard before it", "bT .A:.@.bA.r T:t", true, false, NONE, 0, NONE },
-    { "the last of two guards", "bT.bU A:.@bA r T:t U:t", true, false, NONE, 1, NONE },
-    { "a call before it, and one behind", "c A:.@.bA c r", true, false, NONE, 0, 1 },
-    { "a guard in it", "A:.bT @.bA.r T:t", true, false, 0, NONE, NONE },
-    { "the nearest of them ahead", "A:.bT @.bU.bA.r T:t U:t", true, false, 1, NONE, NONE },
-    { "a call in it", "c A:@.c.bA.r", true, false, 1, 0, NONE },
-    { "one that is behind", "A:.c.@.bA c r", true, false, 0, NONE, 1 },
-    { "a poll in it", "A:.p@.bA c r", true, false, 0, NONE, 1 },
-    { "a poll behind it", "B:A:.@bA p bB r", true, true, NONE, NONE, 0 },
-    { "a loop around it", "B:c A:.@bA .bB c r", true, false, NONE, 0, 1 },
-    { "the loop around it ends with a jump", "B:c A:.@bA bD jB D:c r", true, false, NONE, 0, 0 },
-    { "it ends in its middle", "A:.@.bE .jA c E:c r", true, false, NONE, NONE, 1 },
-    { "a call out of its way", "A:.bS B:@.bA r S:c jB", true, false, 0, NONE, NONE },
-    { "and one that leaves it", "A:.bS @.bA r S:c r", true, false, NONE, NONE, NONE },
-    { "a call out of the way makes no loop", "bS B:.@.c r S:c jB", false, false, 0, NONE, 0 },
-    { "a loop that ends in itself", "A:.@.jA c", true, false, NONE, NONE, NONE },
-    { "-1 asks for no trap", "bT.A:@.bA r T:mc r", true, false, NONE, NONE, NONE },
-    { "an end that cannot be read", "@.c.r!!", false, false, 0, NONE, 0 },
+    { "the next call", "..@.c.c", 0, false, NONE, NONE, 0 },
+    { "not the one before", "c..@.c.r", 1, false, NONE, NONE, 0 },
+    { "the one before, which is nearer", "c.@......c.r", 0, false, NONE, NONE, 0 },
+    { "no note behind", "c.@.r", 0, false, NONE, NONE, 0 },
+    { "the beginning is nearer", ".@......c.r", NONE, false, NONE, NONE, 0 },
+    { "no note at all", ".@.Cr", NONE, false, NONE, NONE, 0 },
+    { "execution jumps over a trap", "...@.jA:t A:.c.r", 1, false, NONE, NONE, 0 },
+    { "it does not go on behind its end", "@.r t", NONE, false, NONE, NONE, 0 },
+    { "nor behind a jump to anywhere", "@.* c", NONE, false, NONE, NONE, 0 },
+    { "a guard ahead", ".@.bA .r A:t", 0, false, NONE, NONE, 0 },
+    { "a guard before", "bA .@.r A:t", 0, false, NONE, NONE, 0 },
+    { "a loop without a note", "A:.@.bA.r", NONE, true, NONE, NONE, INNER },
+    { "a guard before it", "bT .A:.@.bA.r T:t", NONE, true, 0, NONE, INNER },
+    { "the last of two guards", "bT.bV A:.@bA r T:t V:t", NONE, true, 1, NONE, INNER },
+    { "a call before it, and one behind", "c A:.@.bA c r", NONE, true, 0, 1, INNER },
+    { "a guard in it", "A:.bT @.bA.r T:t", 0, true, NONE, NONE, INNER },
+    { "the nearest of them", "A:.bT ...@.bV.bA.r T:t V:t", 1, true, NONE, NONE, INNER },
+    { "which is the one before", "A:.bT @......bV.bA.r T:t V:t", 0, true, NONE, NONE, INNER },
+    { "a call in it", "c A:@.c.bA.r", 1, true, 0, NONE, INNER },
+    { "one that is behind", "A:.c.@.bA c r", 0, true, NONE, 1, INNER },
+    { "a poll in it", "A:.p@.bA c r", 0, true, NONE, 1, INNER },
+    { "a poll behind it", "B:A:.@bA p bB r", NONE, true, NONE, 0, INNER | POLL },
+    { "a loop around it", "B:c A:.@bA .bB c r", NONE, true, 0, 1, INNER },
+    { "the loop around it ends with a jump", "B:c A:.@bA bD jB D:c r", NONE, true, 0, 0, INNER },
+    { "a loop in it", "B:.A:.bA.@.bB c r", NONE, true, NONE, 0, 0 },
+    { "it ends in its middle", "A:.@.bE .jA c E:c r", NONE, true, NONE, 1, INNER },
+    { "a call out of its way", "A:.bS B:@.bA r S:c jB", 0, true, NONE, NONE, INNER },
+    { "and one that leaves it", "A:.bS @.bA r S:c r", NONE, true, NONE, NONE, INNER },
+    { "a call out of the way makes no loop", "bS B:.@.c r S:c jB", 0, false, NONE, NONE, 0 },
+    { "a loop that ends in itself", "A:.@.jA c", NONE, true, NONE, NONE, INNER },
+    { "-1 asks for no trap", "bT.A:@.bA r T:mc r", NONE, true, NONE, NONE, INNER },
+    { "an end that cannot be read", ".@.c.r!!", 0, false, NONE, NONE, 0 },
 };
 
 struct made {
@@ -167,12 +173,13 @@ static void finds_notes(void **state)
 
         make(&m, cases[i].code);
         if (!hotspot_flow_read(m.code, m.size, m.notes, m.n_notes, m.pc, &flow) ||
-            flow.is_loop != cases[i].is_loop || flow.is_poll != cases[i].is_poll ||
-            flow.here != cases[i].here || flow.before != cases[i].before ||
-            flow.behind != cases[i].behind)
-            fail_msg("%s: %s, here %d, before %d, behind %d%s", cases[i].name,
-                     flow.is_loop ? "a loop" : "no loop", flow.here, flow.before, flow.behind,
-                     flow.is_poll ? ", a poll" : "");
+            flow.here != cases[i].here || flow.is_loop != cases[i].is_loop ||
+            flow.before != cases[i].before || flow.behind != cases[i].behind ||
+            flow.is_inner != !!(cases[i].is & INNER) ||
+            (flow.is_loop && flow.is_poll != !!(cases[i].is & POLL)))
+            fail_msg("%s: here %d, %s, before %d, behind %d%s%s", cases[i].name, flow.here,
+                     flow.is_loop ? "a loop" : "no loop", flow.before, flow.behind,
+                     flow.is_inner ? ", innermost" : "", flow.is_poll ? ", a poll" : "");
     }
 }
 
@@ -209,7 +216,7 @@ static void knows_what_it_cannot_read(void **state)
     assert_false(hotspot_flow_read(m.code, m.size, m.notes, HOTSPOT_FLOW_NOTES_MAX + 1, 0, &flow));
 }
 
-/* Much of everything: loops one in the other, and jumps to and fro. */
+/* Much of everything: loops one in the other, and jumps all over. */
 static void ends_in_any_code(void **state)
 {
     static uint8_t code[HOTSPOT_FLOW_CODE_MAX];

@@ -29,6 +29,7 @@ enum { ENTRIES_MAX = 512, MADE_ADDR = 0x10000, MADE_SIZE = 256 * 1024 };
 static struct recorded_memory memory;
 static unsigned char made[MADE_SIZE];
 static size_t n_made;
+static struct hotspot_loops loops;
 
 bool target_memory_read(pid_t pid, uint64_t addr, void *to, size_t size)
 {
@@ -161,8 +162,8 @@ static void check_place(struct recording *r, const char *line)
 
     assert_int_equal(r->n_scopes, r->scopes.n);
     assert_int_equal(sscanf(line, "place %" SCNx64 " %u %u %u", &nmethod, &id, &pc, &level), 4);
-    assert_false(hotspot_scopes_read(1, &r->layout, nmethod, id + 1, pc, &r->scopes));
-    assert_true(hotspot_scopes_read(1, &r->layout, nmethod, id, pc, &r->scopes));
+    assert_false(hotspot_scopes_read(1, &r->layout, &loops, nmethod, id + 1, pc, &r->scopes));
+    assert_true(hotspot_scopes_read(1, &r->layout, &loops, nmethod, id, pc, &r->scopes));
     assert_int_equal(r->scopes.level, level);
     r->n_scopes = 0;
     r->n_places++;

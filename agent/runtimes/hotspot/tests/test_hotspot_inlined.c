@@ -67,8 +67,8 @@ static const struct hotspot_layout layouts[] = {
 static const struct {
     const char *name, *code[METHODS];
     const char *before, *behind, *calls, *classes;
-    const char *is; /* "": nothing is between */
-    bool is_before; /* hotspot_inlined_before */
+    const char *is;                 /* "": nothing is between */
+    enum { BEFORE = 1, INNER } how; /* hotspot_inlined_before; no loop in the loop */
 } cases[] = {
     { "a call", { "s1r", "()" }, "0@0", "0@?", "", "", "0@0 1@0", 0 },
     { "a call of a call", { "s1r", ".s2r", "()" }, "0@0", "0@?", "", "", "0@0 1@1 2@0", 0 },
@@ -152,23 +152,42 @@ static const struct {
     { "a method handle", { "h1r", "()" }, "0@0", "0@?", "", "1", "0@0", 0 },
     { "a method handle and a call", { "h1s1r", "()" }, "0@0", "0@?", "", "", "0@?", 0 },
     { "a recursion", { "s0s1r", "()" }, "0@0", "0@?", "", "", "0@3 1@0", 0 },
-    { "two that call one another",
-      { "s1r", "s2r", "s1r" },
-      "0@0",
+    { "two that call one another", { "s1r", "s2r", "s1r" }, "0@0", "0@?", "", "", "0@0 1@?", 0 },
+    { "code that is none", { "?" }, "0@0", "0@?", "", "", "0@?", 0 },
+    { "a call of such code", { "s1r", "?" }, "0@0", "0@?", "", "", "0@0 1@?", 0 },
+    { "too much code", { "x" }, "0@0", "0@?", "", "", "0@?", 0 },
+    { "a native method", { "s1s2r", "", "()" }, "0@0", "0@?", "", "", "0@3 2@0", 0 },
+    { "a loop around a call", { "(s1)r", "()" }, "0@0", "0@?", "", "", "0@?", 0 },
+    { "the innermost of them", { "(s1)r", "()" }, "0@0", "0@?", "", "", "0@0 1@0", INNER },
+    { "a loop around places in a call",
+      { "(s1)r", "s2s3r", "()", "()" },
+      "0@0 1@3",
+      "0@?",
+      "",
+      "",
+      "0@0 1@3 3@0",
+      INNER },
+    { "two in one method that is called",
+      { "s1r", "s2s3r", "()", "()" },
+      "0@0 1@0",
       "0@?",
       "",
       "",
       "0@0 1@?",
       0 },
-    { "code that is none", { "?" }, "0@0", "0@?", "", "", "0@?", 0 },
-    { "a call of such code", { "s1r", "?" }, "0@0", "0@?", "", "", "0@0 1@?", 0 },
-    { "too much code", { "x" }, "0@0", "0@?", "", "", "0@?", 0 },
-    { "a native method", { "s1s2r", "", "()" }, "0@0", "0@?", "", "", "0@3 2@0", 0 },
-    { "a poll of a loop", { "(.)r" }, "", "0@1", "", "", "", 1 },
-    { "of one that calls", { "(s1)r", "()" }, "", "0@3", "", "", "0@0 1@0", 1 },
-    { "of one that still does", { "(s1)r", "()" }, "", "0@3", "0@0", "", "", 1 },
-    { "of one that two methods call", { "(s1s2)r", "()", "()" }, "", "0@6", "", "", "", 1 },
-    { "within another method", { "s1r", "(s2)r", "()" }, "", "0@0 1@3", "", "", "0@0 1@0 2@0", 1 },
+    { "two in two", { "s1s1r", "s2s3r", "()", "()" }, "0@0 1@3", "0@3 1@3", "", "", "0@?", 0 },
+    { "a poll of a loop", { "(.)r" }, "", "0@1", "", "", "", BEFORE },
+    { "of one that calls", { "(s1)r", "()" }, "", "0@3", "", "", "0@0 1@0", BEFORE },
+    { "of one that still does", { "(s1)r", "()" }, "", "0@3", "0@0", "", "", BEFORE },
+    { "of one that two methods call", { "(s1s2)r", "()", "()" }, "", "0@6", "", "", "", BEFORE },
+    { "within another method",
+      { "s1r", "(s2)r", "()" },
+      "",
+      "0@0 1@3",
+      "",
+      "",
+      "0@0 1@0 2@0",
+      BEFORE },
 };
 
 static unsigned char memory[SIZE];
@@ -204,7 +223,7 @@ static void put_call(const struct hotspot_layout *l, unsigned pool, unsigned num
     static const struct {
         char kind;
         uint8_t bytecode, of_two;
-    } kinds[] = { { 's', 0xb8, 0 }, { 'S', 0, 0 },    { 'f', 0xb6, 1 },
+    } kinds[] = { { 's', 0xb8, 0 }, { 'S', 0, 0 },    { 'f', 0xb6, BEFORE },
                   { 'v', 0xb6, 1 }, { 'i', 0xb9, 0 }, { 'h', 233, 0 } };
     size_t k = 0, cache = CACHES + pool * PART;
     uint64_t target = kind == 's' || kind == 'f' ? method(i) : kind == 'v' ? 5 : 0;
@@ -320,7 +339,7 @@ static void check(const struct hotspot_layout *l, size_t i)
 {
     struct hotspot_site sites[4];
     uint64_t classes[4] = { 3, 0x7fffffff }; /* things that are no classes */
-    struct hotspot_inlining in = { 1, l, classes, 2, sites, 0 };
+    struct hotspot_inlining in = { 1, l, classes, 2, sites, 0, cases[i].how == INNER };
     struct hotspot_scopes before = read_chain(cases[i].before),
                           behind = read_chain(cases[i].behind), calls = read_chain(cases[i].calls),
                           is = { 0 };
@@ -337,8 +356,8 @@ static void check(const struct hotspot_layout *l, size_t i)
         if (c[1] == '/')
             put(CLASSES + (size_t)(*c - '0') * PART + 56, class((unsigned)(c[2] - '0')), 8);
     }
-    found = cases[i].is_before ? hotspot_inlined_before(&in, &behind, &is)
-                               : hotspot_inlined_between(&in, &before, &behind, &is);
+    found = cases[i].how == BEFORE ? hotspot_inlined_before(&in, &behind, &is)
+                                   : hotspot_inlined_between(&in, &before, &behind, &is);
     write_chain(&is, text, sizeof(text));
     if (found != (*cases[i].is != '\0') || strcmp(text, cases[i].is) != 0)
         fail_msg("%s, JDK %d: '%s'", cases[i].name, l->major, text);

@@ -67,6 +67,7 @@ static const struct hotspot_layout layout = {
 
 static unsigned char memory[SIZE];
 static size_t n_reads;
+static struct hotspot_loops loops;
 
 bool target_memory_read(pid_t pid, uint64_t addr, void *to, size_t size)
 {
@@ -146,7 +147,7 @@ static bool read_scopes(uint32_t pc, struct hotspot_scopes *s)
 {
     n_reads = 0;
 
-    bool found = hotspot_scopes_read(1, &layout, BASE, COMPILE_ID, pc, s);
+    bool found = hotspot_scopes_read(1, &layout, &loops, BASE, COMPILE_ID, pc, s);
 
     assert_true(n_reads < READS_MAX);
     return found;
@@ -269,7 +270,7 @@ static void survives_a_layout_in_part(void **state)
     part.nmethod_metadata_width = HOTSPOT_NO_FIELD;
     part.blob_mutable_data = 16;
     part.blob_relocation_size = HOTSPOT_NO_FIELD;
-    assert_true(hotspot_scopes_read(1, &part, BASE, COMPILE_ID, PC, &s));
+    assert_true(hotspot_scopes_read(1, &part, &loops, BASE, COMPILE_ID, PC, &s));
     assert_int_equal(s.n, 1);
     assert_int_equal(s.scopes[0].bci, HOTSPOT_BCI_UNKNOWN);
 }
@@ -287,7 +288,7 @@ static void knows_what_is_gone(void **state)
     put_u64(64, 3); /* of no method */
     put_u64(METADATA, 3);
     assert_false(read_scopes(PC, &s));
-    assert_false(hotspot_scopes_read(1, &layout, 8, COMPILE_ID, PC, &s));
+    assert_false(hotspot_scopes_read(1, &layout, &loops, 8, COMPILE_ID, PC, &s));
 }
 
 enum { CONSTS = 0x20000, POOL = 0x30000, CACHE = 0x40000, INVOKESTATIC = 0xb8 };
@@ -356,6 +357,26 @@ static void finds_what_was_inlined_without_a_note(void **state)
     assert_only_compiled(6);
 }
 
+/* Of code that was found to be something else meanwhile, nothing is remembered. */
+static void asks_about_a_loop_once(void **state)
+{
+    struct hotspot_scopes s;
+    size_t n_first;
+
+    (void)state;
+    put_loop(LEVEL_C2);
+    memset(&loops, 0, sizeof(loops));
+    assert_true(read_scopes(6, &s));
+    n_first = n_reads;
+    assert_true(read_scopes(7, &s));
+    assert_is_third(&s);
+    assert_true(n_reads * 2 < n_first);
+    put_u32(72, COMPILE_ID + 1);
+    assert_true(hotspot_scopes_read(1, &layout, &loops, BASE, COMPILE_ID + 1, 7, &s));
+    assert_is_third(&s);
+    assert_true(n_reads * 2 > n_first);
+}
+
 /* As of the code of another processor: the next place is all that is known. */
 static void reads_code_it_cannot_follow(void **state)
 {
@@ -381,6 +402,7 @@ int main(void)
         cmocka_unit_test(survives_a_layout_in_part),
         cmocka_unit_test(knows_what_is_gone),
         cmocka_unit_test(finds_what_was_inlined_without_a_note),
+        cmocka_unit_test(asks_about_a_loop_once),
         cmocka_unit_test(reads_code_it_cannot_follow),
     };
 
