@@ -5,7 +5,7 @@
 #   runs(stack, part)   does the stack hold that part?
 #   chain(stack)        -1: the stack has no leaf whose callers are known; else 1 when all of them are there, in order
 #
-# Input: the truth, NAME SECONDS a line, then the folded stacks. A row: largest error of a share in points, the samples of
+# With -v apart=PART nothing is asked of that part's share. Input: the truth, NAME SECONDS a line, then the folded stacks. A row: largest error of a share in points, the samples of
 # a leaf that have its whole chain, leaves without a name, stacks without their root. With -v form=fields it is one for
 # programs: VERDICT SAMPLES ERROR PART CHAIN UNKNOWN BROKEN.
 FNR == NR { truth[$1] = $2; all_truth += $2; next }
@@ -20,6 +20,7 @@ FNR == NR { truth[$1] = $2; all_truth += $2; next }
 function percent(n, of) { return of ? 100 * n / of : 0 }
 END {
     for (part in truth) {
+        if (part == apart) continue
         error = percent(got[part], all) - percent(truth[part], all_truth)
         error = error < 0 ? -error : error
         if (error > worst) { worst = error; at = part }

@@ -24,11 +24,15 @@ WORKLOAD = {
 }
 
 
+# Another way to run all of a language's: with -XX:+UseSerialGC, as Java does by itself in a small container.
+VARIANT = {"java": ("serial", "-XX:+UseSerialGC")}
+
+
 class Target:
     """One executable of a runtime: of this machine, or of an image that is its root."""
 
-    def __init__(self, language, path, image=None):
-        self.language, self.path, self.image = language, path, image
+    def __init__(self, language, path, image=None, variant=None):
+        self.language, self.path, self.image, self.variant = language, path, image, variant
         said = subprocess.run(self.command(*VERSION[language]), capture_output=True, text=True, check=False)
         match = re.search(r"\d+(\.\d+)*[\w.+]*", said.stdout + said.stderr)
         self.version = re.sub(r"^1\.8\.", "8.", match[0]) if match else None
@@ -37,7 +41,12 @@ class Target:
 
     def __str__(self):
         origin = self.image.name if self.image else "npm" if (IMAGES / "npm") in pathlib.Path(self.path).parents else "here"
-        return f"{self.language} {self.version} {origin}"
+        return f"{self.language} {self.version} {origin}" + (f" {self.variant[0]}" if self.variant else "")
+
+    @property
+    def apart(self):
+        """A part of the workload of which the share is not asked: what a reflective call of JDK 18 and newer leads to."""
+        return "callee" if self.variant and self.language == "java" and self.numbers >= (18,) else ""
 
     def command(self, *arguments):
         """Its pid is the runtime's: every step replaces the one before."""
@@ -51,7 +60,7 @@ class Target:
         return ["unshare", "--mount", "sh", "-c", script, str(self.image or ""), self.path, *arguments]
 
     def workload(self, seconds, flags=()):
-        return self.command(*flags, *WORKLOAD[self.language], str(seconds))
+        return self.command(*(self.variant or ())[1:], *flags, *WORKLOAD[self.language], str(seconds))
 
 
 def executable(language, path):
@@ -88,5 +97,7 @@ def find(languages):
                 inside = executable(language, path)
                 if inside and not (language == "java" and re.search(r"java-1\.", path.name)):
                     of_this.append(Target(language, "/" + str(inside.relative_to(image)), image))
+        if language in VARIANT:
+            of_this += [Target(t.language, t.path, t.image, VARIANT[language]) for t in of_this]
         found += sorted((t for t in of_this if t.version), key=lambda t: (t.numbers, str(t)))
     return found

@@ -16,8 +16,8 @@
 #include <stdint.h>
 
 enum {
-    HOTSPOT_FLOW_CODE_MAX = 32 * 1024, /* bytes; of more of it, nothing is known */
-    HOTSPOT_FLOW_NOTES_MAX = 2048,
+    HOTSPOT_FLOW_CODE_MAX = 64 * 1024, /* bytes; of more of it, nothing is known */
+    HOTSPOT_FLOW_NOTES_MAX = 4096,
     HOTSPOT_FLOW_NONE = -1,
 };
 
