@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hotspot_scopes, hotspot_method: over a target's memory of any content. The first byte picks a
- * version, the next two a place; from the fourth on it is memory, which begins with an nmethod. */
+/* hotspot_scopes, hotspot_flow, hotspot_method: over a target's memory of any content. The first
+ * byte picks a version, the next two a place; from the fourth on it is memory, which begins with an
+ * nmethod. */
 #include "agent/runtimes/hotspot/hotspot_method.h"
 #include "agent/runtimes/hotspot/hotspot_scopes.h"
 
@@ -103,6 +104,23 @@ static void read_lines(const uint8_t *data, size_t size)
     free(lines);
 }
 
+/* Over the same bytes as machine code, with notes at the first ones' numbers. */
+static void follow(const uint8_t *data, size_t size)
+{
+    enum { NOTES = 3 };
+    struct hotspot_note notes[NOTES];
+    struct hotspot_flow flow;
+    uint32_t pc = 0;
+
+    for (int i = 0; i < NOTES; i++)
+        notes[i] = (struct hotspot_note){ pc += data[i], 1, true };
+    if (!hotspot_flow_read(data, size, notes, NOTES, data[3], &flow))
+        return;
+    if (flow.here < -1 || flow.here >= NOTES || flow.before < -1 || flow.before >= NOTES ||
+        flow.behind < -1 || flow.behind >= NOTES)
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -115,6 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 4)
         return 0;
     read_lines(data, size);
+    follow(data, size);
     layout = &layouts[data[0] % VERSIONS];
 
     uint64_t base = target_words_make(data + 3, size - 3, words);

@@ -217,12 +217,13 @@ static uint64_t class(unsigned i)
 }
 
 /* What a call of method @i with the name of it is found out to lead to, in all classes' caches. */
-static void put_call(const struct hotspot_layout *l, unsigned pool, unsigned number, char kind,
+static void put_call(const struct hotspot_layout *l, size_t pool, size_t number, char kind,
                      unsigned i)
 {
     static const struct {
         char kind;
-        uint8_t bytecode, of_two;
+        uint8_t bytecode;
+        size_t of_two;
     } kinds[] = { { 's', 0xb8, 0 }, { 'S', 0, 0 },    { 'f', 0xb6, BEFORE },
                   { 'v', 0xb6, 1 }, { 'i', 0xb9, 0 }, { 'h', 233, 0 } };
     size_t k = 0, cache = CACHES + pool * PART;
@@ -257,12 +258,12 @@ static void put_class(unsigned i)
     put(klass + 136, method(i), 8);
     put(pool + 16, BASE + CACHES + i * PART, 8);
     put(pool + 24, class(i), 8);
-    for (unsigned m = 0; m < METHODS; m++) {
+    for (size_t m = 0; m < METHODS; m++) {
         put(pool + 72 + (20 + m) * 8, 0x7000 + m, 8);
         put(pool + 72 + (30 + m) * 8, (20 + m) | 19 << 16, 8);
         put(pool + 72 + (40 + m) * 8, 1 | (30 + m) << 16, 8);
     }
-    put(pool + 72 + 19 * 8, 0x6000, 8);
+    put(pool + 224, 0x6000, 8);
 }
 
 static void put_bytes(unsigned char *code, uint16_t *size, const void *bytes, uint16_t n)
