@@ -110,21 +110,20 @@ static bool read_signature(pid_t pid, const struct hotspot_layout *l, uint64_t p
            read_constant(pid, l, pool, (uint16_t)(pair >> 16), &ret->types);
 }
 
-/* Is @method one of @klass with that name and signature? */
-static bool is_of(pid_t pid, const struct hotspot_layout *l, uint64_t klass, uint64_t method,
-                  const struct signature *wanted)
+/* False: @method is none of @klass. */
+static bool read_own_signature(pid_t pid, const struct hotspot_layout *l, uint64_t klass,
+                               uint64_t method, struct signature *ret)
 {
     uint64_t const_method, pool, holder;
-    struct signature s;
     uint16_t name, types;
 
     return target_memory_u64(pid, method + l->method_const, &const_method) &&
            target_memory_u64(pid, const_method + l->const_constants, &pool) &&
+           target_memory_u64(pid, pool + l->pool_holder, &holder) && holder == klass &&
            target_memory_read(pid, const_method + l->const_name, &name, sizeof(name)) &&
-           read_constant(pid, l, pool, name, &s.name) && s.name == wanted->name &&
            target_memory_read(pid, const_method + l->const_signature, &types, sizeof(types)) &&
-           read_constant(pid, l, pool, types, &s.types) && s.types == wanted->types &&
-           target_memory_u64(pid, pool + l->pool_holder, &holder) && holder == klass;
+           read_constant(pid, l, pool, name, &ret->name) &&
+           read_constant(pid, l, pool, types, &ret->types);
 }
 
 /* Those of @klass alone; 0: there are none, or it is no class. */
@@ -141,27 +140,43 @@ static uint32_t read_methods(pid_t pid, const struct hotspot_layout *l, uint64_t
     return n;
 }
 
-/* 0: it has none of its own. */
+/* 0: it has none of its own. A class's methods are in the order of their names' addresses
+ * (share/oops/method.cpp, sort_methods). */
 static uint64_t own_method(pid_t pid, const struct hotspot_layout *l, uint64_t klass,
-                           const struct signature *wanted)
+                           const struct signature *wanted, unsigned *n_left)
 {
     uint64_t methods[METHODS_MAX];
-    uint32_t n = read_methods(pid, l, klass, methods);
+    uint32_t low = 0, n = read_methods(pid, l, klass, methods), high = n;
+    struct signature s = { 0 };
 
-    for (uint32_t i = 0; i < n; i++) {
-        if (is_of(pid, l, klass, methods[i], wanted))
-            return methods[i];
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (*n_left == 0 || !read_own_signature(pid, l, klass, methods[middle], &s))
+            return 0;
+        --*n_left;
+        if (s.name < wanted->name)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low<n && * n_left> 0; low++) {
+        --*n_left;
+        if (!read_own_signature(pid, l, klass, methods[low], &s) || s.name != wanted->name)
+            break;
+        if (s.types == wanted->types)
+            return methods[low];
     }
     return 0;
 }
 
 static uint64_t method_of(pid_t pid, const struct hotspot_layout *l, uint64_t klass,
-                          const struct signature *wanted)
+                          const struct signature *wanted, unsigned *n_left)
 {
     uint64_t method = 0;
 
     for (int i = 0; i < SUPERS_MAX && klass != 0 && method == 0; i++) {
-        method = own_method(pid, l, klass, wanted);
+        method = own_method(pid, l, klass, wanted, n_left);
         if (!target_memory_u64(pid, klass + l->klass_super, &klass))
             break;
     }
@@ -184,7 +199,7 @@ static uint64_t look_up(pid_t pid, const struct hotspot_layout *l, const struct 
     uint64_t found = 0;
 
     for (size_t i = 0; i < r->n_classes; i++) {
-        uint64_t method = method_of(pid, l, r->classes[i], wanted);
+        uint64_t method = method_of(pid, l, r->classes[i], wanted, r->n_left);
 
         if (method == 0 || method == found || runs_around(r, method))
             continue;
@@ -197,12 +212,11 @@ static uint64_t look_up(pid_t pid, const struct hotspot_layout *l, const struct 
 
 bool hotspot_is_class(pid_t pid, const struct hotspot_layout *l, uint64_t addr)
 {
-    uint64_t methods[METHODS_MAX], const_method, pool, holder;
+    uint64_t methods[METHODS_MAX];
+    struct signature s;
 
     return l->klass_methods != HOTSPOT_NO_FIELD && read_methods(pid, l, addr, methods) > 0 &&
-           target_memory_u64(pid, methods[0] + l->method_const, &const_method) &&
-           target_memory_u64(pid, const_method + l->const_constants, &pool) &&
-           target_memory_u64(pid, pool + l->pool_holder, &holder) && holder == addr;
+           read_own_signature(pid, l, addr, methods[0], &s);
 }
 
 static bool is_method(pid_t pid, const struct hotspot_layout *l, uint64_t method)

@@ -33,6 +33,7 @@ struct hotspot_receivers {
     size_t n_classes;
     const uint64_t *around;
     size_t n_around;
+    unsigned *n_left; /* how many methods may be looked at yet */
 };
 
 enum hotspot_call {

@@ -12,6 +12,7 @@
 enum {
     NONE = HOTSPOT_FLOW_NONE,
     ASIDE_MAX = 64, /* instructions out of the way */
+    WAY_MAX = 2048, /* instructions to a note */
     LOOPS_MAX = 8,  /* one within the other */
 };
 
@@ -255,7 +256,7 @@ static struct way way_around(const struct code *c, const struct loop *l, int at,
 {
     int n = l->to - l->from + 1;
 
-    for (int i = by < 0; i < n; i++) {
+    for (int i = by < 0; i < n && i < WAY_MAX; i++) {
         int step = l->from + (at - l->from + n + by * i) % n;
         int note = seen[step] ? note_in_loop(c, l, step) : NONE;
 
@@ -267,7 +268,7 @@ static struct way way_around(const struct code *c, const struct loop *l, int at,
 
 static struct way way_back(const struct code *c, int at)
 {
-    for (int i = at - 1; i >= 0; i--) {
+    for (int i = at - 1; i >= 0 && at - i < WAY_MAX; i--) {
         int note = note_of(c, i);
 
         if (note != NONE)
@@ -296,7 +297,7 @@ static struct way way_on(const struct code *c, int at, bool *seen, bool *ret_is_
     int n = 0;
 
     memset(seen, 0, (size_t)c->n * sizeof(*seen));
-    while (at >= 0 && at < c->n && !seen[at]) {
+    while (n < WAY_MAX && at >= 0 && at < c->n && !seen[at]) {
         const struct step *s = &c->steps[at];
         int note = note_of(c, at);
 

@@ -9,7 +9,8 @@
 
 enum {
     DEPTH_MAX = 6,
-    READ_MAX = 64, /* methods, for one question */
+    READ_MAX = 256,  /* methods, for one answer */
+    LOOK_MAX = 2048, /* methods of classes, the same */
     SITES_MAX = 16,
 };
 
@@ -29,17 +30,25 @@ struct found {
     uint64_t method; /* that is called; 0: not known, or a loop of the method itself */
 };
 
+/* What may yet be read of a target that means harm. */
+struct budget {
+    unsigned n_reads, n_looks;
+};
+
 struct question {
     const struct hotspot_inlining *in;
+    struct budget *left;
     uint64_t around[HOTSPOT_SCOPES_MAX]; /* the methods that run there */
     size_t n_around;
-    unsigned n_read;
     struct found found;
 };
 
 static bool read_code(struct question *q, uint64_t method, struct hotspot_code *ret)
 {
-    return q->n_read++ < READ_MAX && hotspot_code_read(q->in->pid, q->in->layout, method, ret);
+    if (q->left->n_reads == 0)
+        return false;
+    q->left->n_reads--;
+    return hotspot_code_read(q->in->pid, q->in->layout, method, ret);
 }
 
 /* Is there a call left in that part of the method? */
@@ -113,8 +122,8 @@ static bool is_heavy(struct question *q, const struct hotspot_code *code, uint32
                      uint64_t *ret_method)
 {
     const struct hotspot_inlining *in = q->in;
-    const struct hotspot_receivers receivers = { in->classes, in->n_classes, q->around,
-                                                 q->n_around };
+    const struct hotspot_receivers receivers = { in->classes, in->n_classes, q->around, q->n_around,
+                                                 &q->left->n_looks };
 
     *ret_method = 0;
     if (!hotspot_bytecode_is_call(code->bytes[bci]) || has_call(in, code->method, bci, bci))
@@ -226,10 +235,11 @@ static struct hotspot_scopes around(const struct hotspot_scopes *s, size_t index
 }
 
 /* From a method on to what it calls, as long as only one call can be it. */
-static void descend(const struct hotspot_inlining *in, uint64_t method, struct hotspot_scopes *s)
+static void descend(const struct hotspot_inlining *in, struct budget *left, uint64_t method,
+                    struct hotspot_scopes *s)
 {
     while (method != 0 && push(s, in, method)) {
-        struct question q = { .in = in };
+        struct question q = { .in = in, .left = left };
         struct span all = { .scopes = s, .to = HOTSPOT_BCI_UNKNOWN };
 
         find_in(&q, &all, true, (struct sites){ 0 });
@@ -245,7 +255,7 @@ static struct hotspot_scopes answer(const struct question *q)
     const struct found *f = &q->found;
     struct hotspot_scopes ret = around(f->span.scopes, f->span.index, f->bci);
 
-    descend(q->in, f->method, &ret);
+    descend(q->in, q->left, f->method, &ret);
     return ret;
 }
 
@@ -290,7 +300,8 @@ static void find_in_calls(struct question *q, const struct hotspot_scopes *s, si
 bool hotspot_inlined_between(const struct hotspot_inlining *in, const struct hotspot_scopes *before,
                              const struct hotspot_scopes *behind, struct hotspot_scopes *ret_scopes)
 {
-    struct question q = { .in = in };
+    struct budget left = { READ_MAX, LOOK_MAX };
+    struct question q = { .in = in, .left = &left };
     size_t n = n_shared(before, behind);
     size_t at_before = before->n - 1 - n, at_behind = behind->n - 1 - n;
     const struct hotspot_scope *from = &before->scopes[at_before], *to = &behind->scopes[at_behind];
@@ -320,7 +331,8 @@ bool hotspot_inlined_between(const struct hotspot_inlining *in, const struct hot
 bool hotspot_inlined_before(const struct hotspot_inlining *in, const struct hotspot_scopes *behind,
                             struct hotspot_scopes *ret_scopes)
 {
-    struct question q = { .in = in };
+    struct budget left = { READ_MAX, LOOK_MAX };
+    struct question q = { .in = in, .left = &left };
     struct span span = { behind, 0, 0, behind->scopes[0].bci };
 
     find_in(&q, &span, false, (struct sites){ 0 });

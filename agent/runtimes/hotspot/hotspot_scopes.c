@@ -20,7 +20,9 @@ enum {
     WINDOWS_MAX = 16,
     SCOPE_BYTES = 16, /* enough for three numbers */
     ALL_SCOPES_MAX = 256 * 1024,
-    CLASSES_MORE = 16, /* than the methods that scopes name */
+    CALLED_MAX = 1024, /* methods that notes of calls name */
+    CLASSES_MORE = 16, /* than these */
+    CLASSES_MAX = 32,
     WORD = 8,
 };
 
@@ -336,7 +338,7 @@ static void keep_classes(const struct reading *r, struct noted *n)
 {
     size_t n_classes = 0;
 
-    for (size_t i = 0; i < n->n_metadata; i++) {
+    for (size_t i = 0; i < n->n_metadata && n_classes < CLASSES_MAX; i++) {
         if (hotspot_is_class(r->pid, r->layout, n->metadata[i]))
             n->metadata[n_classes++] = n->metadata[i];
     }
@@ -354,7 +356,7 @@ static bool read_calls(const struct reading *r, struct noted *n)
     for (size_t i = 0; i < n->n_notes; i++) {
         if (!n->notes[i].is_call)
             continue;
-        if (!read_entry(r, &window, n->notes[i].scope, &entry) || entry.method > METADATA_MAX)
+        if (!read_entry(r, &window, n->notes[i].scope, &entry) || entry.method > CALLED_MAX)
             return false;
         n->calls[n->n_calls++] = (struct hotspot_site){ entry.method, entry.bci - (entry.bci > 0) };
         max = entry.method > max ? entry.method : max;

@@ -373,6 +373,42 @@ static void finds_the_only_way(void **state)
     }
 }
 
+/* A class with all methods, two of them of one name; the machine has them in the names' order. */
+static void looks_up_methods(void **state)
+{
+    const struct hotspot_layout *l = &layouts[0];
+    const uint64_t classes[] = { class(0) };
+    unsigned left = 100;
+    struct hotspot_receivers receivers = { classes, 1, NULL, 0, &left };
+    struct hotspot_code code;
+
+    (void)state;
+    memset(memory, 0, sizeof(memory));
+    put_method(l, 0, "v0v1v2v3v4v5v6v7r");
+    for (unsigned m = 0; m < METHODS; m++) {
+        if (m > 0)
+            put_method(l, m, "r");
+        put(CONSTS + (size_t)m * CONST_SIZE + 8, BASE + POOLS, 8);
+        put(CLASSES + 136 + (size_t)m * 8, method(m), 8);
+    }
+    put(CLASSES + 128, METHODS, 4);
+    put(POOLS + 72 + 18 * 8, 0x6001, 8);
+    put(CONSTS + 2 * CONST_SIZE + 34, 23, 2); /* method 2 has the name of 3 */
+    put(CONSTS + 2 * CONST_SIZE + 36, 18, 2); /* and another signature */
+    assert_true(hotspot_code_read(1, l, method(0), &code));
+    for (unsigned m = 0; m < METHODS; m++) {
+        uint64_t to = 0;
+        enum hotspot_call call = hotspot_call_read(1, l, &code, m * 3, &receivers, &to);
+
+        assert_int_equal(call, m == 2 ? HOTSPOT_CALL_ANY : HOTSPOT_CALL_KNOWN);
+        assert_int_equal(to, m == 2 ? 0 : method(m));
+    }
+    left = 2;
+    assert_int_equal(hotspot_call_read(1, l, &code, 0, &receivers, &(uint64_t){ 0 }),
+                     HOTSPOT_CALL_ANY);
+    assert_int_equal(left, 0);
+}
+
 /* A machine that does not say where it keeps what its calls lead to. */
 static void knows_no_call_without_a_layout(void **state)
 {
@@ -397,6 +433,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_the_only_way),
+        cmocka_unit_test(looks_up_methods),
         cmocka_unit_test(knows_no_call_without_a_layout),
     };
 
