@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "agent/runtimes/hotspot/hotspot_scopes.h"
+#include "agent/runtimes/hotspot/hotspot_nmethod.h"
 
 struct hotspot_site {
     uint64_t method;
