@@ -46,10 +46,10 @@ static struct code_frame after(struct code_frame f, const struct x86_insn *insn)
         f.bp = f.saved = 0;
         break;
     case X86_SETS_BP:
-        f.bp = add(f.size, -(int64_t)insn->value, BP_MASK) & BP_MASK;
+        f.bp = add(f.size, -insn->value, BP_MASK) & BP_MASK;
         break;
     case X86_SETS_SP:
-        f.size = add(f.bp, -(int64_t)insn->value, SIZE_MASK) & SIZE_MASK;
+        f.size = add(f.bp, -insn->value, SIZE_MASK) & SIZE_MASK;
         break;
     case X86_LEAVES:
         f.size = add(f.bp, -WORD, SIZE_MASK) & SIZE_MASK;

@@ -162,7 +162,7 @@ static bool is_rm(const struct parts *p, uint8_t which)
     return p->mod == 3 && p->rm == which && !(p->rex & REX_B);
 }
 
-static void does(struct x86_insn *i, enum x86_effect effect, int32_t value)
+static void does(struct x86_insn *i, enum x86_effect effect, int64_t value)
 {
     i->effect = (uint8_t)effect;
     i->value = value;
@@ -192,7 +192,7 @@ static void lea(struct x86_insn *i, const struct parts *p)
     bool by_sp = is_based && p->rm == 4 && p->sib == 0x24, by_bp = is_based && p->rm == RBP;
 
     if (is_reg(p, RSP) && by_sp)
-        does(i, X86_GROWS, -p->disp);
+        does(i, X86_GROWS, -(int64_t)p->disp);
     else if (is_reg(p, RSP) && by_bp)
         does(i, X86_SETS_SP, p->disp);
     else if (is_reg(p, RSP))
@@ -209,7 +209,7 @@ static void arithmetic(struct x86_insn *i, const struct parts *p)
     if (!is_rm(p, RSP) || p->reg == 7)
         return;
     if (p->reg == 0)
-        does(i, X86_GROWS, -p->imm);
+        does(i, X86_GROWS, -(int64_t)p->imm);
     else if (p->reg == 5)
         does(i, X86_GROWS, p->imm);
     else

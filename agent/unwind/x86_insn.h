@@ -37,7 +37,7 @@ struct x86_insn {
     uint8_t flow, effect; /* the enums */
     bool has_target;      /* with X86_NEXT: an address that it takes */
     int32_t target;       /* from the instruction behind */
-    int32_t value;
+    int64_t value;
 };
 
 /* False: no instruction, or not all of it is there. */

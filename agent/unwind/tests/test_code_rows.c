@@ -37,7 +37,7 @@ static const struct {
     size_t len; /* 0: none */
     enum x86_flow flow;
     enum x86_effect effect;
-    int32_t value; /* or the target */
+    int64_t value; /* or the target */
 } insns[] = {
     { "push %rbp", "55", 1, X86_NEXT, X86_SAVES_BP, 0 },
     { "push %r13", "4155", 2, X86_NEXT, X86_GROWS, 8 },
@@ -62,6 +62,8 @@ static const struct {
     { "lea 8(%rsp),%rsp", "488d642408", 5, X86_NEXT, X86_GROWS, -8 },
     { "lea 16(%rsp),%rbp", "488d6c2410", 5, X86_NEXT, X86_SETS_BP, 16 },
     { "lea (%rsp,%rax),%rsp", "488d2404", 4, X86_NEXT, X86_LOSES_SP, 0 },
+    { "lea -2 GiB(%rsp),%rsp", "488da42400000080", 8, X86_NEXT, X86_GROWS, 0x80000000 },
+    { "add $-2 GiB,%rsp", "4881c400000080", 7, X86_NEXT, X86_GROWS, 0x80000000 },
     { "leave", "c9", 1, X86_NEXT, X86_LEAVES, 0 },
     { "call", "e8fbffffff", 5, X86_CALL, X86_KEEPS, -5 },
     { "call *8(%rip)", "ff1508000000", 6, X86_CALL, X86_KEEPS, 0 },
@@ -93,14 +95,14 @@ static void instructions(void **state)
         uint8_t code[CODE_MAX] = { 0 };
         struct x86_insn insn = { 0 };
         size_t n = bytes_of(insns[i].code, code);
-        int32_t value = 0;
+        int64_t value = 0;
 
         if (x86_insn_decode(code, n, &insn))
             value = insn.has_target ? insn.target : insn.value;
         if (insn.len != insns[i].len || insn.flow != insns[i].flow ||
             insn.effect != insns[i].effect || value != insns[i].value)
             fail_msg("%s: %u bytes, flow %u, effect %u, %d", insns[i].name, insn.len, insn.flow,
-                     insn.effect, value);
+                     insn.effect, (int)value);
     }
 }
 
