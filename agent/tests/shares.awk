@@ -5,9 +5,9 @@
 #   runs(stack, part)   does the stack hold that part?
 #   chain(stack)        -1: the stack has no leaf whose callers are known; else 1 when all of them are there, in order
 #
-# With -v apart=PART nothing is asked of that part's share. Input: the truth, NAME SECONDS a line, then the folded stacks. A row: largest error of a share in points, the samples of
+# Input: the truth, NAME SECONDS a line, then the folded stacks. A row: largest error of a share in points, the samples of
 # a leaf that have its whole chain, leaves without a name, stacks without their root. With -v form=fields it is one for
-# programs: VERDICT SAMPLES ERROR PART CHAIN UNKNOWN BROKEN.
+# programs: VERDICT SAMPLES ERROR PART CHAIN UNKNOWN BROKEN. With -v apart=PART nothing is asked of that part's share.
 FNR == NR { truth[$1] = $2; all_truth += $2; next }
 {
     n = $NF; sub(/ [0-9]+$/, ""); all += n

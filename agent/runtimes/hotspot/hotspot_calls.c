@@ -243,7 +243,7 @@ enum hotspot_call hotspot_call_read(pid_t pid, const struct hotspot_layout *l,
     if (bytecode != JAVA_INVOKEINTERFACE && bytecode != JAVA_INVOKEHANDLE &&
         is_method(pid, l, entry.method)) {
         *ret_method = entry.method;
-        return HOTSPOT_CALL_KNOWN;
+        return runs_around(receivers, entry.method) ? HOTSPOT_CALL_AROUND : HOTSPOT_CALL_KNOWN;
     }
     if (bytecode == JAVA_INVOKEHANDLE || l->klass_methods == HOTSPOT_NO_FIELD ||
         !read_signature(pid, l, code->pool, entry.constant, &wanted))

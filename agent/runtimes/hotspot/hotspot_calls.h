@@ -37,7 +37,8 @@ struct hotspot_receivers {
 };
 
 enum hotspot_call {
-    HOTSPOT_CALL_NEVER, /* made */
+    HOTSPOT_CALL_NEVER,  /* made */
+    HOTSPOT_CALL_AROUND, /* of a method that runs around it */
     HOTSPOT_CALL_KNOWN,
     HOTSPOT_CALL_ANY, /* to what is not known */
 };

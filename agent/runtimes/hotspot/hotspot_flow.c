@@ -130,17 +130,24 @@ static bool read_steps(struct code *c, const uint8_t *code, size_t size, struct 
     return next_note == n_notes && c->n > 0;
 }
 
+/* The step that must follow; NONE: there is none, or one of two. */
+static int only_next(const struct code *c, int at)
+{
+    const struct step *s = &c->steps[at];
+    int next = s->flow == X86_JUMP                          ? s->target
+               : s->flow == X86_NEXT || s->flow == X86_CALL ? at + 1
+                                                            : NONE;
+
+    return next < c->n ? next : NONE;
+}
+
 /* The first call with a note, on the only way from @at. */
 static int aside(const struct code *c, int at)
 {
-    for (int i = 0; i < ASIDE_MAX && at >= 0 && at < c->n; i++) {
-        const struct step *s = &c->steps[at];
-
-        if (s->flow == X86_CALL && s->note != NONE)
+    for (int i = 0; i < ASIDE_MAX && at != NONE; i++) {
+        if (c->steps[at].flow == X86_CALL && c->steps[at].note != NONE)
             return at;
-        if (s->flow == X86_BRANCH || !(goes_on(s) || s->flow == X86_JUMP))
-            return NONE;
-        at = s->flow == X86_JUMP ? s->target : at + 1;
+        at = only_next(c, at);
     }
     return NONE;
 }
@@ -161,14 +168,10 @@ static bool is_within(const struct loop *l, int at)
 /* Does the way on from @at lead back into the loop? */
 static bool comes_back(const struct code *c, const struct loop *l, int at)
 {
-    for (int i = 0; i < ASIDE_MAX && at >= 0 && at < c->n; i++) {
-        const struct step *s = &c->steps[at];
-
+    for (int i = 0; i < ASIDE_MAX && at != NONE; i++) {
         if (is_within(l, at))
             return true;
-        if (s->flow == X86_BRANCH || !(goes_on(s) || s->flow == X86_JUMP))
-            return false;
-        at = s->flow == X86_JUMP ? s->target : at + 1;
+        at = only_next(c, at);
     }
     return false;
 }
@@ -190,7 +193,7 @@ static int note_in_loop(const struct code *c, const struct loop *l, int at)
     if (note != NONE || c->steps[at].flow != X86_BRANCH || is_within(l, c->steps[at].target))
         return note;
     call = aside(c, c->steps[at].target);
-    return call != NONE && comes_back(c, l, call + 1) ? c->steps[call].note : NONE;
+    return call != NONE && comes_back(c, l, only_next(c, call)) ? c->steps[call].note : NONE;
 }
 
 /* Which steps of the loop lead from @at to its end: those that are seen. */

@@ -107,15 +107,6 @@ static unsigned count_loops(const struct hotspot_inlining *in, const struct hots
 
 static bool may_take_time(struct question *q, uint64_t method, int depth);
 
-static bool runs_around(const struct question *q, uint64_t method)
-{
-    for (size_t i = 0; i < q->n_around; i++) {
-        if (q->around[i] == method)
-            return true;
-    }
-    return false;
-}
-
 /* Is there a call at @bci that was inlined and may take time? One of a method to itself is not it:
  * what takes time there does so in the outer one. */
 static bool is_heavy(struct question *q, const struct hotspot_code *code, uint32_t bci, int depth,
@@ -130,9 +121,10 @@ static bool is_heavy(struct question *q, const struct hotspot_code *code, uint32
         return false;
     switch (hotspot_call_read(in->pid, in->layout, code, bci, &receivers, ret_method)) {
     case HOTSPOT_CALL_NEVER:
+    case HOTSPOT_CALL_AROUND:
         return false;
     case HOTSPOT_CALL_KNOWN:
-        return !runs_around(q, *ret_method) && may_take_time(q, *ret_method, depth);
+        return may_take_time(q, *ret_method, depth);
     case HOTSPOT_CALL_ANY:
         break;
     }
