@@ -6,7 +6,7 @@
  *   known_shares sleep      sleeps for ever
  *   known_shares fork       forks a worker every 300 ms, which serves for 200 ms
  *   known_shares daemon     after a second a grandchild serves, and its parent exits: init adopts
- * it known_shares SECONDS    serves that long, then exits
+ *   known_shares SECONDS    serves that long, then exits
  */
 #include <signal.h>
 #include <stdint.h>
@@ -20,6 +20,7 @@
 #define DISTINCT __attribute__((noipa))
 
 static volatile uint64_t sink;
+static uint64_t size = 1; /* of the request that is served */
 
 /* A function that calls nothing gets no frame from GCC, and frame pointers then miss its caller. */
 DISTINCT static void keep_frame(void)
@@ -41,17 +42,17 @@ static inline __attribute__((always_inline)) void spin(uint64_t n)
 
 DISTINCT static void sixty(void)
 {
-    spin(60);
+    spin(60 * size);
 }
 
 DISTINCT static void thirty(void)
 {
-    spin(30);
+    spin(30 * size);
 }
 
 DISTINCT static void ten(void)
 {
-    spin(10);
+    spin(10 * size);
 }
 
 static int64_t now_ms(void)
@@ -66,7 +67,9 @@ DISTINCT static void serve(int64_t ms)
 {
     int64_t end = ms < 0 ? INT64_MAX : now_ms() + ms;
 
-    while (now_ms() < end) {
+    for (uint64_t random = 1; now_ms() < end;) {
+        random = random * 6364136223846793005U + 1442695040888963407U;
+        size = 1 + (random >> 33) % 7; /* of one size, they could keep step with the samples */
         sixty();
         thirty();
         ten();
